@@ -1,0 +1,354 @@
+"""The HTTP session with an Argo Server."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import aiohttp
+import attrs
+import stamina
+from yarl import URL
+
+from aiowf.argo.services import ArchivedWorkflows, Artifacts, Events, Server
+from aiowf.argo.settings import Settings, from_environment, from_server
+from aiowf.argo.templates import ClusterWorkflowTemplates, CronWorkflows, WorkflowTemplates
+from aiowf.argo.tokens import Credentials, Token
+from aiowf.argo.workflows import Workflows
+from aiowf.errors import (
+    ArgoError,
+    ConfigurationError,
+    RateLimitedError,
+    ServerError,
+    UnavailableError,
+)
+from aiowf.wire.answers import read_json, read_value
+from aiowf.wire.errors import error_of, no_connection, unreadable
+from aiowf.wire.requests import Request
+from aiowf.wire.sse import MessageReader
+
+T = TypeVar("T")
+
+# A stream says something at least every 15 s; its headers come no earlier than its first words.
+STREAM_DEADLINE = 45.0
+_CONNECT_DEADLINE = 10.0
+_MAX_ERROR_BYTES = 64 * 1024
+
+
+class ArgoSession:
+    """A session with an Argo Server: `await session.workflows.get("my-workflow")`.
+
+    It opens its connections when first used, in two pools, one for calls and one for streams, and
+    closes what it opened. GETs are repeated when the server could not answer; nothing else is.
+
+    Args:
+        server: "host:port", an URL, "unix:/path", or Settings; None reads the environment.
+        token: Instead of the token of the settings: text, the path of a file that is read again
+            when it rotates, or a callable that returns it (plain or a coroutine function).
+        namespace: Instead of the namespace of the settings.
+        session: A session of the caller's to use for everything; it is not closed.
+        ssl: What aiohttp is told about TLS, instead of what the settings say.
+        timeout: Seconds for one call, connecting included.
+        connections: Connections that calls use at once; further calls wait for one.
+        attempts: How often a GET is tried.
+
+    Raises:
+        ConfigurationError: The server, or the environment, makes no sense.
+    """
+
+    settings: Settings
+    _credentials: Credentials
+    _given: aiohttp.ClientSession | None  # the caller's; never closed here
+    _ssl: ssl.SSLContext | bool | None  # None until the files it is made from were read
+    _calls: aiohttp.ClientSession | None  # None before the first call; its own
+    _streams: aiohttp.ClientSession | None  # None before the first stream; its own
+    _opening: asyncio.Lock  # held while a pool is made
+    _closed: bool  # True for ever after aclose
+
+    def __init__(
+        self,
+        server: str | Settings | None = None,
+        *,
+        token: Token | None = None,
+        namespace: str | None = None,
+        session: aiohttp.ClientSession | None = None,
+        ssl: ssl.SSLContext | bool | None = None,
+        timeout: float = 60.0,
+        connections: int = 100,
+        attempts: int = 5,
+    ) -> None:
+        settings = _settings(server)
+        self.settings = attrs.evolve(
+            settings,
+            token=settings.token if token is None else token,
+            namespace=namespace or settings.namespace,
+        )
+        self._credentials = Credentials(self.settings.token)
+        self._given = session
+        self._ssl = ssl
+        self._timeout = timeout
+        self._connections = connections
+        self._attempts = attempts
+        self._calls = None
+        self._streams = None
+        self._opening = asyncio.Lock()
+        self._closed = False
+        self.workflows = Workflows(self)
+        self.workflow_templates = WorkflowTemplates(self)
+        self.cluster_workflow_templates = ClusterWorkflowTemplates(self)
+        self.cron_workflows = CronWorkflows(self)
+        self.archived_workflows = ArchivedWorkflows(self)
+        self.events = Events(self)
+        self.artifacts = Artifacts(self)
+        self.server = Server(self)
+
+    def __repr__(self) -> str:
+        state = " closed" if self._closed else ""
+        return f"<ArgoSession {self.settings.server} namespace={self.namespace}{state}>"
+
+    @property
+    def namespace(self) -> str:
+        """Return the namespace meant where none is named."""
+        return self.settings.namespace
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections that this session opened."""
+        self._closed = True
+        for pool in (self._calls, self._streams):
+            if pool is not None:
+                await pool.close()
+
+    async def call(self, request: Request, cls: type[T]) -> T:
+        """Send a request and return the value in its answer.
+
+        Raises:
+            ArgoError: The server refused, cannot be reached, or answered nonsense.
+        """
+        return await self._repeat(request, lambda: self._call(request, cls))
+
+    async def call_json(self, request: Request) -> Any:
+        """Send a request and return the JSON of its answer, as `call` does."""
+        return await self._repeat(request, lambda: self._call_json(request))
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, request: Request, *, deadline: float = STREAM_DEADLINE
+    ) -> AsyncIterator[AsyncIterator[list[bytes]]]:
+        """Open a stream and give its messages as JSON text, as many at a time as have come.
+
+        Args:
+            request: The request.
+            deadline: Seconds of silence after which the connection is taken to be dead.
+
+        Raises:
+            ArgoError: The server refused, cannot be reached, or the connection broke. None of this
+                is tried again here.
+        """
+        headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+        async with self._response(request, headers, deadline, streams=True) as response:
+            if response.status != 200:
+                raise await _refusal(request, response)
+            if response.content_type == "text/html":
+                raise unreadable(request, "the server answered a web page", status=200)
+            yield _messages(request, response)
+
+    @contextlib.asynccontextmanager
+    async def download(
+        self, request: Request, *, deadline: float = STREAM_DEADLINE
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open what is no JSON, an artifact, and give its bytes as they come.
+
+        Raises:
+            ArgoError: The server refused, cannot be reached, or the connection broke.
+        """
+        async with self._response(request, {}, deadline, streams=True) as response:
+            if response.status != 200:
+                raise await _refusal(request, response)
+            yield _chunks(request, response)
+
+    async def _repeat(self, request: Request, send: Callable[[], Awaitable[T]]) -> T:
+        """Send a read again when the server could not answer; anything else once."""
+        if not request.is_read or self._attempts < 2:
+            return await send()
+        async for attempt in stamina.retry_context(
+            on=_wait_before_retry, attempts=self._attempts, timeout=self._timeout
+        ):
+            with attempt:
+                return await send()
+        raise AssertionError("a retry context ends by returning or raising")  # pragma: no cover
+
+    async def _call(self, request: Request, cls: type[T]) -> T:
+        status, headers, body = await self._exchange(request)
+        return read_value(request, status, headers, body, cls)
+
+    async def _call_json(self, request: Request) -> Any:
+        status, headers, body = await self._exchange(request)
+        return read_json(request, status, headers, body)
+
+    async def _exchange(self, request: Request) -> tuple[int, Any, bytes]:
+        headers = {"Content-Type": "application/json"} if request.body is not None else {}
+        async with self._response(request, headers, self._timeout, streams=False) as response:
+            with _translated(request, self._timeout):
+                return response.status, response.headers, await response.read()
+
+    @contextlib.asynccontextmanager
+    async def _response(
+        self, request: Request, headers: dict[str, str], deadline: float, *, streams: bool
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send a request; after 401 ask for a new token once, and send it once again."""
+        authorization = await self._credentials.header()
+        response = await self._send(request, headers, authorization, deadline, streams)
+        try:
+            if response.status == 401 and await self._credentials.renew(authorization):
+                response.close()
+                authorization = await self._credentials.header()
+                response = await self._send(request, headers, authorization, deadline, streams)
+            yield response
+        finally:
+            response.release()
+
+    async def _send(
+        self,
+        request: Request,
+        headers: dict[str, str],
+        authorization: str | None,
+        deadline: float,
+        streams: bool,
+    ) -> aiohttp.ClientResponse:
+        pool = await self._pool(streams=streams)
+        if authorization is not None:
+            headers = {**headers, "Authorization": authorization}
+        total = None if streams else deadline
+        with _translated(request, deadline):
+            # The headers of a stream have a deadline of their own: they might never end.
+            async with asyncio.timeout(deadline if streams else None):
+                return await pool.request(
+                    request.method,
+                    URL(self.settings.url + request.target, encoded=True),
+                    data=request.body,
+                    headers=headers,
+                    allow_redirects=False,
+                    ssl=True if self._ssl is None else self._ssl,
+                    middlewares=() if request.is_read else (_send_once,),
+                    timeout=aiohttp.ClientTimeout(
+                        total=total, sock_connect=_CONNECT_DEADLINE, sock_read=deadline
+                    ),
+                )
+
+    async def _pool(self, *, streams: bool) -> aiohttp.ClientSession:
+        if self._closed:
+            raise ConfigurationError(
+                "this ArgoSession is closed", hint="Use it within its `async with`."
+            )
+        pool = self._given or (self._streams if streams else self._calls)
+        if pool is None or self._ssl is None:
+            async with self._opening:
+                if self._ssl is None:
+                    self._ssl = await asyncio.to_thread(self.settings.ssl_context)
+                if self._given is None and self._calls is None:
+                    self._calls = self._open(limit=self._connections)
+                    self._streams = self._open(limit=0)
+            pool = self._given or (self._streams if streams else self._calls)
+        assert pool is not None
+        return pool
+
+    def _open(self, *, limit: int) -> aiohttp.ClientSession:
+        connector: aiohttp.BaseConnector
+        if self.settings.unix_path:
+            connector = aiohttp.UnixConnector(self.settings.unix_path, limit=limit)
+        else:
+            connector = aiohttp.TCPConnector(limit=limit)
+        # aiohttp's own trust_env would look into ~/.netrc in a thread for every request.
+        return aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), proxy=self.settings.proxy()
+        )
+
+
+def _settings(server: str | Settings | None) -> Settings:
+    if server is None:
+        return from_environment()
+    return from_server(server) if isinstance(server, str) else server
+
+
+def _wait_before_retry(error: Exception) -> bool | float:
+    """Return whether to send a read again, or the seconds that the server asked to wait."""
+    if not isinstance(error, UnavailableError | RateLimitedError):
+        return isinstance(error, ServerError) and error.status == 500 and error.code == 13
+    return True if error.retry_after is None else error.retry_after
+
+
+async def _send_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a PUT or DELETE again by itself: it may have been done."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(str(error) or type(error).__name__) from None
+
+
+async def _refusal(request: Request, response: aiohttp.ClientResponse) -> ArgoError:
+    with _translated(request, STREAM_DEADLINE):
+        body = await response.content.read(_MAX_ERROR_BYTES)
+    return error_of(request, response.status, response.headers, body)
+
+
+async def _messages(
+    request: Request, response: aiohttp.ClientResponse
+) -> AsyncIterator[list[bytes]]:
+    reader = MessageReader()
+    async for chunk in _chunks(request, response):
+        try:
+            yield reader.feed(chunk)
+        except ServerError as error:
+            raise unreadable(request, error.message) from None
+    yield reader.close()
+
+
+async def _chunks(request: Request, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    content = response.content
+    while True:
+        with _translated(request, STREAM_DEADLINE):
+            chunk = await content.readany()
+        if not chunk:
+            return
+        yield chunk
+
+
+@contextlib.contextmanager
+def _translated(request: Request, deadline: float) -> Iterator[None]:
+    """Turn what aiohttp raises into errors that name the request.
+
+    The cause is left out: some of aiohttp's errors hold the headers that were sent, and with
+    them the token.
+    """
+    try:
+        yield
+    except TimeoutError:
+        raise no_connection(request, f"no answer within {deadline:g} s") from None
+    except (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch) as error:
+        hint = "Name the authority's certificate (ca_file), or say that none is to be checked."
+        raise unreadable(request, f"TLS failed: {error}", hint=hint) from None
+    except aiohttp.ClientPayloadError as error:
+        raise no_connection(request, f"the connection broke in the answer: {error}") from None
+    except aiohttp.ClientConnectionError as error:
+        raise no_connection(request, f"no connection: {error or type(error).__name__}") from None
+    except aiohttp.ClientResponseError as error:
+        raise unreadable(request, f"the answer is not HTTP: {error.message}") from None
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise unreadable(request, f"the request failed: {error or type(error).__name__}") from None

@@ -1,0 +1,157 @@
+"""What stands behind a client: a server, and the channel by which results come back."""
+
+import asyncio
+import secrets
+import warnings
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from aiowf.client.settings import DEFAULT_NAMESPACE, ClientSettings
+from aiowf.errors import AiowfWarning, ConfigurationError, MissingResultsError
+from aiowf.manifest import EnvVar
+from aiowf.manifest.rendering import ReplyTarget
+from aiowf.profile import Profile
+from aiowf.wire import labels
+from aiowf.wire.requests import Request
+
+if TYPE_CHECKING:
+    from aiowf.argo import ArgoSession
+    from aiowf.engine import Engine
+    from aiowf.replies.channel import Channel
+
+ENGINE_RUNTIME_IMAGE = "aiowf-runtime"
+
+
+@define
+class Backend:
+    """Server, reply channel and profile of one client, between its open and its close."""
+
+    settings: ClientSettings
+    argo: "ArgoSession"
+    namespace: str
+    channel: "Channel | None" = None
+    engine: "Engine | None" = None
+    # Made for each client: its workflows carry it, and its one watch selects by it.
+    session_id: str = field(factory=lambda: secrets.token_hex(8))
+    # Claims of which nobody could be asked; each is warned of once.
+    _unknown_claims: set[str] = field(factory=set, init=False)
+
+    @property
+    def profile(self) -> Profile:
+        """Return where tasks run."""
+        return self.settings.profile
+
+    @property
+    def runtime_image(self) -> str | None:
+        """Return the image of aiowf.runtime where the profile need not name one."""
+        return ENGINE_RUNTIME_IMAGE if self.engine is not None else None
+
+    async def claim_exists(self, claim: str) -> bool:
+        """Return whether a claim exists; true, with a warning, if nobody can say."""
+        found = await self._ask_for_claim(claim)
+        if found is None and claim not in self._unknown_claims:
+            self._unknown_claims.add(claim)
+            warnings.warn(
+                f"nobody can say whether the claim {claim!r} exists: it is taken to exist "
+                "(say Volume(…, ephemeral=True|False) to decide)",
+                AiowfWarning,
+                stacklevel=2,
+            )
+        if found is False:
+            warnings.warn(
+                f"the claim {claim!r} does not exist: the volume is ephemeral, and what is "
+                "written to it is lost when the workflow has ended (Volume(…, ephemeral=True) says "
+                "so outright)",
+                AiowfWarning,
+                stacklevel=2,
+            )
+        return found is not False
+
+    async def _ask_for_claim(self, claim: str) -> bool | None:
+        if self.engine is not None:
+            return await self.engine_knows_claim(claim)
+        from aiowf.argo import claim_exists
+
+        return await claim_exists(self.namespace, claim)
+
+    async def engine_knows_claim(self, claim: str) -> bool:
+        """Ask the embedded engine for a claim."""
+        path = f"/aiowf/v1/claims/{self.namespace}/{claim}"
+        answer = await self.argo.call_json(Request("engine", "GET", path))
+        return bool(answer["exists"])
+
+    async def fetch_value(self, namespace: str, workflow: str, task: str) -> bytes:
+        """Return a value that was too large for a parameter.
+
+        Raises:
+            MissingResultsError: Nobody has it.
+        """
+        path = f"/aiowf/v1/values/{namespace}/{workflow}/{task}"
+        if self.engine is None:
+            raise MissingResultsError(
+                f"the value of {task} is larger than a parameter, and there is no reply channel",
+                workflow_name=workflow,
+                hint="Set KAFKA_BOOTSTRAP_SERVERS, or give aiowf.connect(kafka=…).",
+            )
+        async with self.argo.download(Request("engine", "GET", path)) as chunks:
+            return b"".join([chunk async for chunk in chunks])
+
+    def reply_target(self) -> ReplyTarget:
+        """Return where the pods of a workflow send their results.
+
+        Raises:
+            ConfigurationError: There is no reply channel.
+        """
+        if self.channel is None:
+            raise ConfigurationError(
+                "results need a reply channel, and none is configured",
+                hint="Set KAFKA_BOOTSTRAP_SERVERS, or give aiowf.connect(kafka=…).",
+            )
+        return ReplyTarget(env=(EnvVar(name=labels.ENV_REPLY_TOPIC, value=self.channel.topic),))
+
+    def reply_annotations(self) -> dict[str, str]:
+        """Return what a later client needs in order to read the replies again."""
+        if self.channel is None:
+            return {}
+        return {labels.REPLY_TOPIC: self.channel.topic}
+
+
+async def open_backend(settings: ClientSettings, stack: AsyncExitStack) -> Backend:
+    """Open what the settings name; the stack closes it.
+
+    Raises:
+        EngineError: The embedded engine does not start.
+        ConfigurationError: The settings contradict each other.
+    """
+    if settings.is_local:
+        return await _open_engine(settings, stack)
+    from aiowf.argo import ArgoSession
+
+    session = await stack.enter_async_context(
+        ArgoSession(settings.server, token=settings.token, namespace=settings.namespace)
+    )
+    return Backend(settings, session, session.namespace)
+
+
+async def _open_engine(settings: ClientSettings, stack: AsyncExitStack) -> Backend:
+    from aiowf.engine import launch
+
+    # In a thread: a process is started and files are made, and meanwhile the loop goes on.
+    engine = await asyncio.to_thread(
+        launch, images=settings.images, max_pods=settings.max_pods, claims=settings.claims
+    )
+    await stack.enter_async_context(engine)
+    from aiowf.argo import ArgoSession
+    from aiowf.replies.engine import EngineChannel
+
+    namespace = settings.namespace or DEFAULT_NAMESPACE
+    session = await stack.enter_async_context(
+        ArgoSession(engine.server, token=f"Bearer {engine.token}", namespace=namespace)
+    )
+    backend = Backend(settings, session, namespace, engine=engine)
+    backend.channel = await stack.enter_async_context(
+        EngineChannel(engine.socket_path, engine.token, topic=f"aiowf-replies.{backend.session_id}")
+    )
+    return backend

@@ -1,0 +1,146 @@
+"""What a client is told, and what it reads from the environment."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from attrs import field, frozen
+
+from aiowf.errors import ConfigurationError
+from aiowf.profile import Profile
+
+Completion = Literal["both", "watch", "notice"]
+LOCAL = "local"
+CLOUDHARNESS = "cloudharness"
+ALLVALUES = Path("/opt/cloudharness/resources/allvalues.yaml")
+DEFAULT_NAMESPACE = "default"
+
+
+@frozen(kw_only=True)
+class ClientSettings:
+    """All that a client needs to open.
+
+    Attributes:
+        server: "local" for the embedded engine, else the address of an Argo Server.
+        namespace: Where workflows are created; None leaves it to the server's own conventions.
+        token: What authenticates the client, or a callable that gives it; never shown.
+        kafka: Settings of the reply channel, or None.
+        profile: Where tasks run.
+        max_active: Most workflows in flight at once, or None for no bound.
+        completion: What ends the wait for a sync operation.
+        ui: Base address of Argo's user interface, or None.
+        images: For the embedded engine: image name → the command that stands in for it.
+        max_pods: For the embedded engine: most pods at once; None: the number of processors.
+        claims: For the embedded engine: the directory of its persistent claims, which are the
+            directories `<namespace>/<claim>` in it; None: it begins without any.
+    """
+
+    server: str
+    namespace: str | None = None
+    token: Any = field(default=None, repr=False)
+    kafka: Any = field(default=None, repr=False)
+    profile: Profile = field(factory=Profile)
+    max_active: int | None = None
+    completion: Completion = "both"
+    ui: str | None = None
+    images: Mapping[str, Sequence[str]] = field(factory=dict)
+    max_pods: int | None = None
+    claims: str | Path | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Return whether the embedded engine serves."""
+        return self.server == LOCAL
+
+
+def read_settings(
+    server: str | None,
+    *,
+    profile: Profile | str | Path | Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    **options: Any,
+) -> ClientSettings:
+    """Complete what the caller says by what the environment says.
+
+    Raises:
+        ConfigurationError: A value is wrong, or nothing says which server to use in a Kubernetes
+            pod.
+    """
+    environ = os.environ if environ is None else environ
+    _check_options(options)
+    if server == CLOUDHARNESS:
+        return _cloudharness(profile, environ, options)
+    options["ui"] = options.get("ui") or environ.get("AIOWF_UI_URL") or None
+    options["namespace"] = options.get("namespace") or environ.get("ARGO_NAMESPACE") or None
+    return ClientSettings(
+        server=_server(server, environ), profile=_profile(profile, environ), **options
+    )
+
+
+def _server(server: str | None, environ: Mapping[str, str]) -> str:
+    if server:
+        return server
+    if environ.get("ARGO_SERVER"):
+        return environ["ARGO_SERVER"]
+    if environ.get("KUBERNETES_SERVICE_HOST"):
+        # A service that forgot its setting must not run its workflows inside its own pod,
+        # unnoticed.
+        raise ConfigurationError(
+            "this is a Kubernetes pod and ARGO_SERVER is not set",
+            hint='Set ARGO_SERVER=host:port; aiowf.connect("local") is the embedded engine.',
+        )
+    return LOCAL
+
+
+def _profile(
+    profile: Profile | str | Path | Mapping[str, Any] | None, environ: Mapping[str, str]
+) -> Profile:
+    if isinstance(profile, Profile):
+        return profile
+    if profile is None:
+        profile = environ.get("AIOWF_PROFILE") or None
+    return Profile() if profile is None else Profile.cloudharness(profile)
+
+
+def _cloudharness(
+    profile: Any, environ: Mapping[str, str], options: dict[str, Any]
+) -> ClientSettings:
+    """Read server, namespace, images, Kafka and user interface from allvalues.yaml."""
+    source = profile or environ.get("AIOWF_PROFILE") or environ.get("CH_VALUES_PATH") or ALLVALUES
+    if isinstance(source, Profile):
+        raise ConfigurationError(
+            'aiowf.connect("cloudharness") reads the values itself',
+            hint="Give profile= the path of allvalues.yaml, or a mapping.",
+        )
+    from aiowf.profile.addresses import cloudharness_addresses
+
+    found = cloudharness_addresses(source)
+    return ClientSettings(
+        server=environ.get("ARGO_SERVER") or found.server,
+        profile=Profile.cloudharness(source),
+        **{
+            **options,
+            "namespace": options.get("namespace")
+            or environ.get("ARGO_NAMESPACE")
+            or found.namespace,
+            "ui": options.get("ui") or environ.get("AIOWF_UI_URL") or found.ui,
+            "kafka": options.get("kafka") or found.kafka,
+        },
+    )
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    if options.get("completion", "both") not in ("both", "watch", "notice"):
+        raise ConfigurationError(
+            f'completion={options["completion"]!r}: it is "both", "watch" or "notice"'
+        )
+    max_active = options.get("max_active")
+    if max_active is not None and (not isinstance(max_active, int) or max_active < 1):
+        raise ConfigurationError(f"max_active={max_active!r}: it is a positive number, or None")
+    ui = options.get("ui")
+    if ui is not None and urlsplit(ui).scheme not in ("http", "https"):
+        raise ConfigurationError(
+            f"ui={ui!r} is not an address", hint="Such as https://argo.example.org"
+        )

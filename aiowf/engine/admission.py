@@ -1,0 +1,210 @@
+"""What is accepted: what Argo accepts, and the embedded engine can run."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+from attrs import frozen
+
+from aiowf.engine import durations
+from aiowf.engine.expressions import ExpressionError, compile_expression
+from aiowf.engine.pod import Executor
+from aiowf.engine.refusal import invalid
+from aiowf.engine.substitution import expressions_in
+from aiowf.engine.validation import validate
+from aiowf.errors import ConfigurationError
+from aiowf.manifest import Container, ScriptTemplate, Volume, Workflow, structure
+
+Data = Mapping[str, Any]
+NOT_RUN = "the embedded engine does not run this"
+# Fields that change what a workflow does, and that the engine has no answer to.
+_SPEC = ("hooks", "synchronization", "templateDefaults", "podSpecPatch", "executorPlugins")
+_TEMPLATE = (
+    "containerSet",
+    "daemon",
+    "data",
+    "http",
+    "initContainers",
+    "memoize",
+    "plugin",
+    "podSpecPatch",
+    "resource",
+    "sidecars",
+    "synchronization",
+)
+_STEP = ("hooks", "inline", "onExit")
+_OUTPUT_SOURCES = frozenset({"path", "parameter", "expression", "supplied", "default"})
+_RAW_ARTIFACT = frozenset({"name", "path", "raw", "mode", "optional"})
+
+
+@frozen
+class Admission:
+    """Checks workflows when they are submitted.
+
+    Attributes:
+        executor: Says which containers and volumes it can have.
+    """
+
+    executor: Executor
+
+    def check(self, workflow: Data, namespace: str) -> None:
+        """Refuse a workflow that is wrong, or that cannot run here.
+
+        Args:
+            workflow: The workflow, normalised.
+            namespace: Where it is to be created.
+
+        Raises:
+            Refusal: What is wrong, and where.
+        """
+        if "spec" not in workflow:
+            raise invalid("spec.entrypoint is required")
+        try:
+            typed = structure(workflow, Workflow)
+        except ConfigurationError as error:
+            raise invalid(f"json: {error}") from None
+        validate(workflow, namespace)
+        try:
+            self._check_spec(workflow["spec"])
+            self._check_typed(typed)
+        except ConfigurationError as error:
+            raise invalid(str(error)) from None
+
+    def _check_typed(self, workflow: Workflow) -> None:
+        assert workflow.spec is not None
+        for number, volume in enumerate(workflow.spec.volumes or ()):
+            self._volume(volume, f"spec.volumes[{number}]")
+        for number, template in enumerate(workflow.spec.templates or ()):
+            here = f"spec.templates[{number}]"
+            for index, volume in enumerate(template.volumes or ()):
+                self._volume(volume, f"{here}.volumes[{index}]")
+            container: Container | ScriptTemplate | None = template.container or template.script
+            if container is not None:
+                kind = "container" if template.container is not None else "script"
+                self.executor.check(container, f"{here}.{kind}")
+
+    def _volume(self, volume: Volume, where: str) -> None:
+        self.executor.check_volume(volume, where)
+
+    def _check_spec(self, spec: Data) -> None:
+        _refuse_fields(spec, _SPEC, "spec")
+        collection = spec.get("podGC") or {}
+        _duration(collection.get("deleteDelayDuration"), "spec.podGC.deleteDelayDuration")
+        _arguments(spec.get("arguments") or {}, "spec.arguments")
+        _retry(spec.get("retryStrategy") or {}, "spec.retryStrategy")
+        for number, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
+            if not (claim.get("metadata") or {}).get("name"):
+                where = f"spec.volumeClaimTemplates[{number}].metadata.name"
+                raise ConfigurationError("a claim needs a name", where=where)
+        for number, template in enumerate(spec["templates"]):
+            _template(template, f"spec.templates[{number}]")
+
+
+def _template(template: Data, here: str) -> None:
+    _refuse_fields(template, _TEMPLATE, here)
+    _retry(template.get("retryStrategy") or {}, f"{here}.retryStrategy")
+    inputs, outputs = template.get("inputs") or {}, template.get("outputs") or {}
+    _artifacts(inputs, f"{here}.inputs")
+    for number, parameter in enumerate(inputs.get("parameters") or ()):
+        where = f"{here}.inputs.parameters[{number}].valueFrom"
+        _refuse_fields(parameter.get("valueFrom") or {}, ("configMapKeyRef",), where)
+    if outputs.get("artifacts"):
+        raise ConfigurationError(NOT_RUN, where=f"{here}.outputs.artifacts")
+    _output_parameters(template, outputs, here)
+    for where, step in _steps(template, here):
+        _refuse_fields(step, _STEP, where)
+        _arguments(step.get("arguments") or {}, f"{where}.arguments")
+    _expressions(template, here)
+    suspend = template.get("suspend") or {}
+    _duration(suspend.get("duration"), f"{here}.suspend.duration")
+    _duration(template.get("timeout"), f"{here}.timeout")
+
+
+def _output_parameters(template: Data, outputs: Data, here: str) -> None:
+    is_pod = template.get("container") is not None or template.get("script") is not None
+    for number, parameter in enumerate(outputs.get("parameters") or ()):
+        where = f"{here}.outputs.parameters[{number}].valueFrom"
+        source = parameter.get("valueFrom") or {}
+        _refuse_fields(source, tuple(sorted(source.keys() - _OUTPUT_SOURCES)), where)
+        if is_pod and not source.get("path"):
+            raise ConfigurationError("a pod's output parameter needs a path", where=where)
+        if source.get("expression"):
+            _expression(source["expression"], f"{where}.expression")
+
+
+def _steps(template: Data, here: str) -> Iterator[tuple[str, Data]]:
+    for number, group in enumerate(template.get("steps") or ()):
+        for index, step in enumerate(group):
+            yield f"{here}.steps[{number}][{index}]", step
+    for number, task in enumerate((template.get("dag") or {}).get("tasks") or ()):
+        yield f"{here}.dag.tasks[{number}]", task
+
+
+def _refuse_fields(data: Data, names: tuple[str, ...], where: str) -> None:
+    for name in names:
+        if data.get(name):
+            raise ConfigurationError(NOT_RUN, where=f"{where}.{name}")
+        if name in data and isinstance(data[name], dict):
+            raise ConfigurationError(NOT_RUN, where=f"{where}.{name}")
+
+
+def _arguments(arguments: Data, where: str) -> None:
+    _artifacts(arguments, where)
+    for number, parameter in enumerate(arguments.get("parameters") or ()):
+        if parameter.get("valueFrom"):
+            raise ConfigurationError(NOT_RUN, where=f"{where}.parameters[{number}].valueFrom")
+
+
+def _artifacts(holder: Data, where: str) -> None:
+    """Refuse artifacts that are not raw: there is no artifact repository."""
+    for number, artifact in enumerate(holder.get("artifacts") or ()):
+        here = f"{where}.artifacts[{number}]"
+        _refuse_fields(artifact, tuple(sorted(artifact.keys() - _RAW_ARTIFACT)), here)
+
+
+def _retry(strategy: Data, where: str) -> None:
+    expression = strategy.get("expression") or ""
+    if expression and "{{" not in expression:
+        _expression(expression, f"{where}.expression")
+    backoff = strategy.get("backoff") or {}
+    for name in ("duration", "maxDuration", "cap"):
+        _duration(backoff.get(name), f"{where}.backoff.{name}")
+
+
+def _duration(text: str | None, where: str) -> None:
+    if text and "{{" not in str(text):
+        try:
+            durations.seconds(str(text))
+        except ValueError as error:
+            raise ConfigurationError(str(error), where=where) from None
+
+
+def _expression(text: str, where: str) -> None:
+    try:
+        compile_expression(text)
+    except ExpressionError as error:
+        raise ConfigurationError(
+            f"the embedded engine cannot evaluate {text!r}: {error}", where=where
+        ) from None
+
+
+def _expressions(template: Data, where: str) -> None:
+    """Refuse `{{=…}}` that the engine cannot read; a broken `when` has an end of its own."""
+    if b"{{=" not in orjson.dumps(template):
+        return
+    for path, text in _texts(template, where):
+        if not path.endswith(".when"):
+            for expression in expressions_in(text):
+                _expression(expression, path)
+
+
+def _texts(data: Any, where: str) -> Iterator[tuple[str, str]]:
+    """Yield all strings of JSON data with their paths."""
+    if isinstance(data, str):
+        yield where, data
+    elif isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from _texts(value, f"{where}.{key}")
+    elif isinstance(data, list):
+        for number, value in enumerate(data):
+            yield from _texts(value, f"{where}[{number}]")

@@ -1,0 +1,37 @@
+"""How a template is called."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from aiowf.engine.nodes import Node
+
+
+@frozen(kw_only=True)
+class Call:
+    """The use of a template by a step, a task, a retry or the workflow.
+
+    Attributes:
+        name: Name of the node.
+        display_name: Its display name.
+        template: Name of the template.
+        arguments: What is passed to it, as Argo's Arguments in JSON.
+        flag: The node's nodeFlag.
+        local: Variables of this execution alone.
+        boundary: The Steps or DAG node around it, where that is not the owner's node.
+        capture_stdout: Whether its standard output is an output.
+        is_attempt: Whether it is one attempt of a Retry node.
+        on_exit: Whether it is the exit handler.
+    """
+
+    name: str
+    display_name: str
+    template: str
+    arguments: Mapping[str, Any]
+    flag: dict[str, bool] | None = None
+    local: Mapping[str, str] = field(factory=dict)
+    boundary: Node | None = None
+    capture_stdout: bool = False
+    is_attempt: bool = False
+    on_exit: bool = False

@@ -1,0 +1,284 @@
+"""The engine: all workflows, the pods that they run, and what happens to them afterwards."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+from attrs import define, field
+
+from aiowf.engine import naming
+from aiowf.engine.clock import Clock, timestamp
+from aiowf.engine.collection import forget_after, ttl_of, wants_claims_deleted
+from aiowf.engine.nodes import Node
+from aiowf.engine.pod import Executor
+from aiowf.engine.pods import Ending, ending_of
+from aiowf.engine.run import WorkflowRun
+from aiowf.engine.store import Store
+
+# Changes of one workflow that come faster than this are told together.
+_QUIET = 0.02
+Gone = Callable[[str, str], None]
+
+
+def _nothing(_namespace: str, _name: str) -> None:
+    pass
+
+
+@define(eq=False)
+class Controller:
+    """Runs workflows.
+
+    Attributes:
+        executor: Runs their pods.
+        clock: Tells the time.
+        grace: Seconds between SIGTERM and SIGKILL.
+        claim_gone: Is called with namespace and name of a claim that is to be deleted.
+        workflow_gone: Is called with namespace and name of a workflow that was deleted.
+    """
+
+    executor: Executor
+    clock: Clock = field(factory=Clock)
+    grace: float = 10.0
+    claim_gone: Gone = _nothing
+    workflow_gone: Gone = _nothing
+    store: Store = field(factory=Store)
+    # Runs all pods; there is one while the engine is open.
+    _group: asyncio.TaskGroup | None = None
+    _owner: asyncio.Task[None] | None = None
+    _closing: asyncio.Event = field(factory=asyncio.Event)
+    # Workflows whose changes are not told yet, with the timers that will do it.
+    _pending: dict[WorkflowRun, asyncio.Handle] = field(factory=dict)
+    # When changes of a workflow were told last.
+    _told: dict[WorkflowRun, float] = field(factory=dict)
+    # Labels as they were told last.
+    _labels: dict[WorkflowRun, Mapping[str, str]] = field(factory=dict)
+    # What is to happen to finished workflows: TTL and pod GC.
+    _timers: dict[WorkflowRun, list[asyncio.TimerHandle]] = field(factory=dict)
+    # Names of claims that are to be deleted when the last pod of their workflow has ended.
+    _unclaimed: dict[WorkflowRun, list[str]] = field(factory=dict)
+    # Set, and replaced, whenever a pod starts or a workflow ends: for those who follow logs.
+    _news: dict[WorkflowRun, asyncio.Event] = field(factory=dict)
+
+    async def open(self) -> None:
+        """Begin to run pods."""
+        opened = asyncio.Event()
+        self._owner = asyncio.create_task(self._own_pods(opened), name="engine-pods")
+        await opened.wait()
+
+    async def _own_pods(self, opened: asyncio.Event) -> None:
+        """Own all tasks of pods, from `open` to `aclose`."""
+        with suppress(asyncio.CancelledError):
+            async with asyncio.TaskGroup() as self._group:
+                opened.set()
+                await self._closing.wait()
+                raise asyncio.CancelledError
+
+    async def aclose(self) -> None:
+        """Kill all pods, end all watches and forget all timers."""
+        self._closing.set()
+        self.store.close()
+        for run in list(self._told):
+            self._forget(run)
+        if self._owner is not None:
+            await asyncio.wait([self._owner])
+
+    # Workflows.
+
+    def create(self, workflow: Mapping[str, Any], namespace: str) -> WorkflowRun:
+        """Store a workflow that was admitted, and start it in a moment.
+
+        Raises:
+            Refusal: Its name is taken.
+        """
+        run = self.prepare(workflow, namespace)
+        self._labels[run] = run.labels
+        self.store.add(run)
+        self._told[run] = 0.0
+        self._news[run] = asyncio.Event()
+        asyncio.get_running_loop().call_soon(self._start, run)
+        return run
+
+    def prepare(self, workflow: Mapping[str, Any], namespace: str) -> WorkflowRun:
+        """Return a workflow as it would be stored."""
+        given = workflow["metadata"]
+        name = given.get("name") or naming.generated_name(given["generateName"])
+        metadata = {"name": name}
+        if given.get("generateName"):
+            metadata["generateName"] = given["generateName"]
+        metadata.update(
+            namespace=namespace,
+            uid=str(uuid4()),
+            creationTimestamp=timestamp(self.clock.time()),
+        )
+        for key in ("annotations", "finalizers", "ownerReferences"):
+            if given.get(key):
+                metadata[key] = given[key]
+        labels = dict(given.get("labels") or {})
+        return WorkflowRun(self, metadata, dict(workflow["spec"]), labels)
+
+    def _start(self, run: WorkflowRun) -> None:
+        if run in self._told and run.started is None:
+            run.start()
+
+    def delete(self, run: WorkflowRun) -> None:
+        """Delete a workflow; its pods are killed, its claims go with it."""
+        self._forget(run)
+        run.close()
+        for node in run.nodes.values():
+            if node.pod is not None:
+                self._remove_pod(node)
+        self.store.remove(run)
+        self._delete_claims(run)
+        self.workflow_gone(run.namespace, run.name)
+
+    def _remove_pod(self, node: Node) -> None:
+        assert node.pod is not None
+        node.pod.abandoned = True
+        if node.pod.ended:
+            self.executor.forget(node.pod.pod.key)
+        else:
+            self.executor.kill(node.pod.pod.key, grace=self.grace)
+
+    def _forget(self, run: WorkflowRun) -> None:
+        """Forget everything that would happen to a workflow."""
+        run.close()
+        for timer in self._timers.pop(run, ()):
+            timer.cancel()
+        pending = self._pending.pop(run, None)
+        if pending is not None:
+            pending.cancel()
+        self._told.pop(run, None)
+        self._labels.pop(run, None)
+        news = self._news.pop(run, None)
+        if news is not None:
+            news.set()
+
+    # Being told of changes (see run.Host), and telling those who watch.
+
+    def changed(self, run: WorkflowRun, *, at_once: bool = False) -> None:
+        """Tell the changes of a workflow, soon or at once."""
+        if run not in self._told:
+            return
+        since = asyncio.get_running_loop().time() - self._told[run]
+        if at_once or not self._told[run]:
+            self.tell(run)
+        elif run not in self._pending:
+            loop = asyncio.get_running_loop()
+            self._pending[run] = loop.call_later(max(0.0, _QUIET - since), self.tell, run)
+
+    def tell(self, run: WorkflowRun) -> None:
+        """Tell the changes of a workflow now."""
+        pending = self._pending.pop(run, None)
+        if pending is not None:
+            pending.cancel()
+        self._told[run] = asyncio.get_running_loop().time()
+        before, self._labels[run] = self._labels[run], run.labels
+        run.generation += 1
+        self.store.publish("MODIFIED", run, before)
+
+    def settle(self, run: WorkflowRun) -> WorkflowRun:
+        """Tell what is not told yet, so that a reader sees one version of the workflow."""
+        if run in self._pending:
+            self.tell(run)
+        return run
+
+    def completed(self, run: WorkflowRun) -> None:
+        """Arrange for what follows the end of a workflow."""
+        if run not in self._told:
+            return
+        if wants_claims_deleted(run.spec, run.phase):
+            self._delete_claims(run)
+        self._wake(run)
+        ttl = ttl_of(run.spec, run.phase)
+        if ttl is not None:
+            self._later(run, ttl, lambda: self.delete(run))
+        delay = forget_after(run.spec, "workflow", run.phase)
+        if delay is not None:
+            self._later(run, delay, lambda: self._forget_pods(run))
+
+    def _later(self, run: WorkflowRun, delay: float, action: Callable[[], None]) -> None:
+        self._timers.setdefault(run, []).append(self.clock.call_later(delay, action))
+
+    def _forget_pods(self, run: WorkflowRun) -> None:
+        for node in run.nodes.values():
+            if node.pod is not None:
+                self._forget_pod(node)
+
+    def _forget_pod(self, node: Node) -> None:
+        assert node.pod is not None
+        node.pod.abandoned = True
+        if node.pod.ended:
+            self.executor.forget(node.pod.pod.key)
+
+    def _delete_claims(self, run: WorkflowRun) -> None:
+        """Delete a workflow's claims, as soon as none of its pods runs any more."""
+        if run.claims:
+            claims = [volume["persistentVolumeClaim"]["claimName"] for volume in run.claims]
+            self._unclaimed[run] = claims
+            run.claims = []
+        self._sweep_claims(run)
+
+    def _sweep_claims(self, run: WorkflowRun) -> None:
+        if run not in self._unclaimed or not all(
+            node.pod is None or node.pod.ended for node in run.nodes.values()
+        ):
+            return
+        for claim in self._unclaimed.pop(run):
+            self.claim_gone(run.namespace, claim)
+
+    # Pods.
+
+    def start_pod(self, run: WorkflowRun, node: Node) -> None:
+        """Run the pod of a node."""
+        assert self._group is not None
+        self._group.create_task(self._run_pod(run, node))
+
+    async def _run_pod(self, run: WorkflowRun, node: Node) -> None:
+        assert node.pod is not None
+        state, pod = node.pod, node.pod.pod
+
+        def started() -> None:
+            run.pod_started(node)
+            if state.deadline is not None:
+                state.timer = self.clock.call_later(state.deadline, lambda: self._too_late(node))
+            self._wake(run)
+
+        try:
+            result = await self.executor.run(pod, started)
+            ending = ending_of(state, result)
+        except Exception as error:  # the pod's trouble is not the other pods'
+            ending = Ending("Error", f"{type(error).__name__}: {error}", None)
+        if state.timer is not None:
+            state.timer.cancel()
+        run.pod_ended(node, ending)
+        self._sweep_claims(run)
+        if state.abandoned:
+            self.executor.forget(pod.key)
+            return
+        delay = forget_after(run.spec, "pod", ending.phase)
+        if delay is not None:
+            self._later(run, delay, lambda: self._forget_pod(node))
+
+    def _too_late(self, node: Node) -> None:
+        assert node.pod is not None
+        node.pod.too_late = True
+        self.executor.kill(node.pod.pod.key, grace=self.grace)
+
+    def kill_pod(self, run: WorkflowRun, node: Node) -> None:
+        """Ask the pod of a node to end."""
+        assert node.pod is not None
+        self.executor.kill(node.pod.pod.key, grace=self.grace)
+
+    # News for those who follow logs.
+
+    def _wake(self, run: WorkflowRun) -> None:
+        news = self._news.get(run)
+        if news is not None:
+            news.set()
+            self._news[run] = asyncio.Event()
+
+    def news_of(self, run: WorkflowRun) -> asyncio.Event | None:
+        """Return what is set when the next pod starts, or the workflow ends; None if deleted."""
+        return self._news.get(run)

@@ -1,0 +1,5 @@
+"""Runs pods as processes of this machine."""
+
+from aiowf.engine.executor.process import ProcessExecutor
+
+__all__ = ["ProcessExecutor"]

@@ -1,0 +1,206 @@
+"""The output of a pod: the newest 10 MiB, in memory while small, with readers that may follow."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from attrs import define, field, frozen
+
+T = TypeVar("T")
+# Runs a function that does file I/O, in a thread.
+Offload = Callable[[Callable[[], T]], Awaitable[T]]
+
+SEGMENT_BYTES = 5 * 1024 * 1024
+SEGMENTS = 2
+# More than this in memory is written to a file; the rest of a pod that has ended stays in memory.
+MEMORY_BYTES = 64 * 1024
+KEPT_IN_MEMORY = 4 * 1024
+READ_BYTES = 256 * 1024
+
+
+@frozen
+class Segment:
+    """A file with a part of the log.
+
+    Attributes:
+        path: Path of the file.
+        start: Where its first byte stands in the log.
+    """
+
+    path: Path
+    start: int
+
+
+@define(eq=False)
+class OutputLog:
+    """What a pod has written; kubelet, too, keeps the newest 10 MiB of a container's log.
+
+    Attributes:
+        directory: Where its files are made, when it needs any.
+        name: What their names begin with.
+    """
+
+    directory: Path
+    name: str
+    # Bytes from `_stored` on; `append` adds at the end, `store` takes away at the front.
+    _tail: bytearray = field(factory=bytearray, init=False)
+    # Everything before this offset is in the segments, or lost.
+    _stored: int = field(default=0, init=False)
+    # Everything before this offset is lost.
+    _start: int = field(default=0, init=False)
+    # In order; the last one is written to. Replaced as a whole, since a thread does it.
+    _segments: tuple[Segment, ...] = field(default=(), init=False)
+    # No more will be appended.
+    _closed: bool = field(default=False, init=False)
+    # Readers that have read everything; each is woken once.
+    _waiting: list[asyncio.Future[None]] = field(factory=list, init=False)
+
+    @property
+    def start(self) -> int:
+        """Return the offset of the first byte that is kept."""
+        return self._start
+
+    @property
+    def end(self) -> int:
+        """Return the offset behind the last byte."""
+        return self._stored + len(self._tail)
+
+    @property
+    def closed(self) -> bool:
+        """Return whether the log is complete."""
+        return self._closed
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether `store` should be called before more is appended."""
+        return len(self._tail) >= MEMORY_BYTES
+
+    @property
+    def has_files(self) -> bool:
+        """Return whether there is something to delete."""
+        return bool(self._segments)
+
+    def append(self, data: bytes) -> None:
+        """Add what the pod has written."""
+        self._tail += data
+        self._wake()
+
+    def close(self) -> None:
+        """Tell the readers that this was all."""
+        self._closed = True
+        self._wake()
+
+    async def store(self, offload: Offload[None], *, keep: int = 0) -> None:
+        """Move what is in memory to the files, if it is more than `keep` bytes.
+
+        One call at a time. What cannot be written, since the disk is full, is lost.
+        """
+        if len(self._tail) <= keep:
+            return
+        data = bytes(self._tail)
+        try:
+            await offload(lambda: self._write(data))
+        except OSError:
+            self._start = self._stored + len(data)
+        self._stored += len(data)
+        del self._tail[: len(data)]
+
+    async def read(self, offset: int, offload: Offload[bytes]) -> bytes:
+        """Return bytes from `offset` on, not all at once; b"" if there are none yet."""
+        if offset >= self._stored:
+            begin = offset - self._stored
+            return bytes(self._tail[begin : begin + READ_BYTES])
+        for segment in reversed(self._segments):
+            if segment.start <= offset:
+                size = min(READ_BYTES, self._stored - offset)
+                data = await offload(lambda: _read(segment.path, offset - segment.start, size))
+                if data:
+                    return data
+                break
+        # The segment was dropped meanwhile, or is shorter than it should be.
+        later = [segment.start for segment in self._segments if segment.start > offset]
+        self._start = max(self._start, min(later, default=self._stored))
+        return b""
+
+    async def wait(self) -> None:
+        """Wait until there is more, or the log is closed."""
+        if not self._closed:
+            woken = asyncio.get_running_loop().create_future()
+            self._waiting.append(woken)
+            try:
+                await woken
+            finally:
+                if woken in self._waiting:
+                    self._waiting.remove(woken)
+
+    def delete(self) -> None:
+        """Delete the files. Blocks."""
+        for segment in self._segments:
+            segment.path.unlink(missing_ok=True)
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for woken in waiting:
+            if not woken.done():
+                woken.set_result(None)
+
+    def _write(self, data: bytes) -> None:
+        """Append to the newest segment; drop the oldest where there are too many. In a thread."""
+        newest = self._segments[-1] if self._segments else None
+        if newest is None or self._stored - newest.start >= SEGMENT_BYTES:
+            newest = Segment(self.directory / f"{self.name}.{self._stored}", self._stored)
+            self._segments = (*self._segments, newest)
+        with newest.path.open("ab") as file:
+            # A write that failed in part must not shift what follows.
+            file.truncate(self._stored - newest.start)
+            file.write(data)
+        dropped, self._segments = self._segments[:-SEGMENTS], self._segments[-SEGMENTS:]
+        for segment in dropped:
+            segment.path.unlink(missing_ok=True)
+            self._start = self._segments[0].start
+
+
+@define(eq=False)
+class LogReader:
+    """Reads a log from its beginning, line by line."""
+
+    log: OutputLog
+    offload: Offload[bytes]
+    # What follows is at this offset of the log.
+    _offset: int = field(default=0, init=False)
+    # The beginning of a line whose end has not come yet.
+    _partial: bytes = field(default=b"", init=False)
+
+    async def lines(self, *, follow: bool) -> list[bytes]:
+        """Return the lines that have come since the last call; see PodLog."""
+        while True:
+            lost = self.log.start - self._offset
+            if lost > 0:
+                self._offset += lost
+                self._partial = b""
+                return [b"[%d bytes of this log were not kept]" % lost]
+            data = await self.log.read(self._offset, self.offload)
+            if data:
+                self._offset += len(data)
+                *lines, self._partial = (self._partial + data).split(b"\n")
+                if len(self._partial) > READ_BYTES:
+                    lines, self._partial = [*lines, self._partial], b""
+                if lines:
+                    return lines
+            elif self._offset < self.log.start or self._offset < self.log.end:
+                continue
+            elif self.log.closed or not follow:
+                rest, self._partial = self._partial, b""
+                return [rest] if rest else []
+            else:
+                await self.log.wait()
+
+
+def _read(path: Path, offset: int, size: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return os.pread(file.fileno(), size, offset)
+    except FileNotFoundError:
+        return b""

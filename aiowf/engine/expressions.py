@@ -1,0 +1,351 @@
+"""The expressions of retryStrategy.expression, `{{=…}}`, `when` and `depends`.
+
+A small part of the expr language that Argo embeds: literals, variables, comparison, arithmetic,
+membership, and/or/not, the conditional operator, and a few functions. Nothing here can reach
+Python.
+"""
+
+import json
+import math
+import operator
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+# A compiled expression takes the lookup of a dotted variable name.
+Lookup = Callable[[str], Any]
+Evaluate = Callable[[Lookup], Any]
+
+
+class ExpressionError(ValueError):
+    """An expression cannot be read, or cannot be evaluated."""
+
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+      (?P<number>\d+\.\d+|\d+)
+    | (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
+    | (?P<name>[A-Za-z_][A-Za-z_0-9]*)
+    | (?P<op>\|\||&&|==|!=|<=|>=|=~|!~|\*\*|[-+*/%<>!()\[\],.?:])
+    )""",
+    re.VERBOSE,
+)
+_WORDS = {"true": True, "false": False, "nil": None, "null": None}
+_ALIASES = {"or": "||", "and": "&&", "not": "!"}
+
+
+def _tokens(text: str) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    at = 0
+    end = len(text.rstrip())
+    while at < end:
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise ExpressionError(f"Invalid token: '{text[at:].strip()[:3]}'")
+        kind = match.lastgroup or ""
+        value = match[kind]
+        if kind == "name" and value in _ALIASES:
+            kind, value = "op", _ALIASES[value]
+        elif kind == "name" and value in _INFIX_WORDS:
+            kind = "op"
+        found.append((kind, value))
+        at = match.end()
+    return found
+
+
+def _contains(left: Any, right: Any) -> bool:
+    if not isinstance(right, (list, str, dict)):
+        raise ExpressionError(f"'in' needs a list, not {right!r}")
+    return left in right
+
+
+def _divide(left: Any, right: Any) -> Any:
+    if right == 0:
+        raise ExpressionError("division by zero")
+    return left / right
+
+
+def _add(left: Any, right: Any) -> Any:
+    if isinstance(left, str) != isinstance(right, str):
+        raise ExpressionError(f"cannot add {left!r} and {right!r}")
+    return left + right
+
+
+_INFIX_WORDS = frozenset({"in", "contains", "startsWith", "endsWith", "matches"})
+# Operator → (how tightly it binds, what it does); || and && are lazy and stand apart.
+_BINARY: dict[str, tuple[int, Callable[[Any, Any], Any]]] = {
+    "==": (3, operator.eq),
+    "!=": (3, operator.ne),
+    "<": (3, operator.lt),
+    "<=": (3, operator.le),
+    ">": (3, operator.gt),
+    ">=": (3, operator.ge),
+    "=~": (3, lambda left, right: re.search(right, left) is not None),
+    "!~": (3, lambda left, right: re.search(right, left) is None),
+    "in": (3, _contains),
+    "contains": (3, lambda left, right: right in left),
+    "startsWith": (3, lambda left, right: left.startswith(right)),
+    "endsWith": (3, lambda left, right: left.endswith(right)),
+    "matches": (3, lambda left, right: re.search(right, left) is not None),
+    "+": (4, _add),
+    "-": (4, operator.sub),
+    "*": (5, operator.mul),
+    "/": (5, _divide),
+    "%": (5, lambda left, right: int(math.fmod(left, right))),
+}
+
+
+def to_text(value: Any) -> str:
+    """Return a value as Go prints it into a text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "<nil>"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return value if isinstance(value, str) else to_json(value) if _is_tree(value) else str(value)
+
+
+def _is_tree(value: Any) -> bool:
+    return isinstance(value, (list, dict))
+
+
+def to_json(value: Any) -> str:
+    """Return a value as compact JSON."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "asInt": lambda value: int(str(value)),
+    "asFloat": lambda value: float(str(value)),
+    "int": lambda value: int(float(str(value))),
+    "float": lambda value: float(str(value)),
+    "string": to_text,
+    "toJson": to_json,
+    "len": len,
+    "abs": abs,
+    "upper": lambda value: value.upper(),
+    "lower": lambda value: value.lower(),
+    "trim": lambda value: value.strip(),
+}
+
+
+class _Parser:
+    """A precedence climber over tokens; `words` makes free variables their own names."""
+
+    def __init__(self, text: str, *, words: bool) -> None:
+        self._tokens = _tokens(text)
+        self._at = 0
+        self._words = words
+
+    def parse(self) -> Evaluate:
+        result = self._conditional()
+        if self._at < len(self._tokens):
+            raise ExpressionError(f"unexpected {self._tokens[self._at][1]!r}")
+        return result
+
+    def _peek(self) -> str:
+        """The operator at hand, or "" (a string literal is no operator)."""
+        if self._at < len(self._tokens):
+            kind, value = self._tokens[self._at]
+            return value if kind == "op" else ""
+        return ""
+
+    def _accept(self, value: str) -> bool:
+        if self._peek() == value:
+            self._at += 1
+            return True
+        return False
+
+    def _expect(self, value: str) -> None:
+        if not self._accept(value):
+            raise ExpressionError(f"expected {value!r}")
+
+    def _conditional(self) -> Evaluate:
+        test = self._or()
+        if not self._accept("?"):
+            return test
+        yes = self._conditional()
+        self._expect(":")
+        no = self._conditional()
+        return lambda env: yes(env) if _truth(test(env)) else no(env)
+
+    def _or(self) -> Evaluate:
+        left = self._and()
+        while self._accept("||"):
+            left = self._either(left, self._and())
+        return left
+
+    def _and(self) -> Evaluate:
+        left = self._binary(3)
+        while self._accept("&&"):
+            left = self._both(left, self._binary(3))
+        return left
+
+    @staticmethod
+    def _either(left: Evaluate, right: Evaluate) -> Evaluate:
+        return lambda env: _truth(left(env)) or _truth(right(env))
+
+    @staticmethod
+    def _both(left: Evaluate, right: Evaluate) -> Evaluate:
+        return lambda env: _truth(left(env)) and _truth(right(env))
+
+    def _binary(self, level: int) -> Evaluate:
+        left = self._unary()
+        while True:
+            negated = self._peek() == "!" and self._tokens[self._at + 1 : self._at + 2] == [
+                ("op", "in")
+            ]
+            self._at += negated
+            binds, apply = _BINARY.get(self._peek(), (0, operator.eq))
+            if binds < level:
+                return left
+            self._at += 1
+            left = self._applied(apply, left, self._binary(binds + 1), negated=negated)
+
+    @staticmethod
+    def _applied(
+        apply: Callable[[Any, Any], Any], left: Evaluate, right: Evaluate, *, negated: bool
+    ) -> Evaluate:
+        def evaluate(env: Lookup) -> Any:
+            result = apply(left(env), right(env))
+            return not result if negated else result
+
+        return evaluate
+
+    def _unary(self) -> Evaluate:
+        if self._accept("!"):
+            operand = self._unary()
+            return lambda env: not _truth(operand(env))
+        if self._accept("-"):
+            number = self._unary()
+            return lambda env: -number(env)
+        return self._primary()
+
+    def _primary(self) -> Evaluate:
+        if self._accept("("):
+            inner = self._conditional()
+            self._expect(")")
+            return inner
+        if self._accept("["):
+            items = self._arguments("]")
+            return lambda env: [item(env) for item in items]
+        if self._at >= len(self._tokens):
+            raise ExpressionError("unexpected end")
+        kind, text = self._tokens[self._at]
+        self._at += 1
+        if kind == "number":
+            number = float(text) if "." in text else int(text)
+            return lambda env: number
+        if kind == "string":
+            string = _unquote(text)
+            return lambda env: string
+        if kind != "name":
+            raise ExpressionError(f"unexpected {text!r}")
+        return self._name(text)
+
+    def _arguments(self, end: str) -> list[Evaluate]:
+        found: list[Evaluate] = []
+        while not self._accept(end):
+            found.append(self._conditional())
+            if self._peek() != end:
+                self._expect(",")
+        return found
+
+    def _name(self, text: str) -> Evaluate:
+        if text in _WORDS:
+            word = _WORDS[text]
+            return lambda env: word
+        if self._accept("("):
+            if text not in _FUNCTIONS:
+                raise ExpressionError(f"unknown function {text}")
+            function, arguments = _FUNCTIONS[text], self._arguments(")")
+            return lambda env: function(*(argument(env) for argument in arguments))
+        path = [text]
+        while True:
+            if self._accept("."):
+                path.append(self._tokens[self._at][1] if self._at < len(self._tokens) else "")
+                self._at += 1
+            elif not self._words and self._accept("["):
+                path.append(_unquote(self._tokens[self._at][1]))
+                self._at += 1
+                self._expect("]")
+            else:
+                break
+        name = ".".join(path)
+        return (lambda env: name) if self._words else (lambda env: env(name))
+
+
+def _unquote(text: str) -> str:
+    return re.sub(
+        r"\\(.)", lambda match: {"n": "\n", "t": "\t"}.get(match[1], match[1]), text[1:-1]
+    )
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ExpressionError(f"expected a boolean, not {value!r}")
+    return value
+
+
+def compile_expression(text: str, *, words: bool = False) -> Evaluate:
+    """Read an expression.
+
+    Args:
+        text: The expression.
+        words: Whether a free name stands for itself as a string, as in `when` and nowhere else.
+
+    Raises:
+        ExpressionError: It is outside of the language above.
+    """
+    try:
+        parsed = _Parser(text, words=words).parse()
+    except (IndexError, RecursionError) as error:
+        raise ExpressionError(f"cannot read {text!r}") from error
+
+    def evaluate(lookup: Lookup) -> Any:
+        try:
+            return parsed(lookup)
+        except (TypeError, ValueError, AttributeError, re.error) as error:
+            raise ExpressionError(str(error)) from error
+
+    return evaluate
+
+
+def evaluate(text: str, variables: Mapping[str, Any]) -> Any:
+    """Evaluate an expression over variables with dotted names.
+
+    Raises:
+        ExpressionError: It cannot be read, or names a variable that is not there.
+    """
+
+    def lookup(name: str) -> Any:
+        try:
+            return variables[name]
+        except KeyError:
+            raise ExpressionError(f"unknown name {name}") from None
+
+    return compile_expression(text)(lookup)
+
+
+def is_true(text: str, variables: Mapping[str, Any]) -> bool:
+    """Evaluate an expression that must be a boolean."""
+    return _truth(evaluate(text, variables))
+
+
+def should_execute(when: str) -> bool:
+    """Evaluate a `when` clause, in which all variables are resolved and free words are strings.
+
+    Raises:
+        ExpressionError: With the text that Argo gives.
+    """
+    try:
+        result = compile_expression(when, words=True)(lambda name: name)
+    except ExpressionError as error:
+        hint = ""
+        if str(error).startswith("Invalid token"):
+            hint = ' (hint: try wrapping the affected expression in quotes ("))'
+        raise ExpressionError(f"Invalid 'when' expression '{when}': {error}{hint}") from None
+    if not isinstance(result, bool):
+        raise ExpressionError(f"Expected boolean evaluation for '{when}'. Got {to_text(result)}")
+    return result

@@ -1,0 +1,247 @@
+"""The client's side of the embedded engine: starts it, knows whether it lives, ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from aiowf.engine.directories import choose_directories, remove_tree
+from aiowf.errors import EngineError
+
+_SUPERVISOR = Path(__file__).with_name("supervisor.py")
+_TAIL_BYTES = 4096
+# Seconds after which an engine that does not end is killed.
+_PATIENCE = 8.0
+
+
+def launch(
+    *,
+    images: Mapping[str, Sequence[str]] | None = None,
+    max_pods: int | None = None,
+    directory: str | os.PathLike[str] | None = None,
+    claims: str | os.PathLike[str] | None = None,
+    namespaces: bool = True,
+) -> Engine:
+    """Start an embedded engine; it starts while you do something else.
+
+    Wait for it with `engine = await launch()`, which leaves `await engine.aclose()` to you, or with
+    `async with launch() as engine`. It ends with this process at the latest.
+
+    Args:
+        images: What runs in place of an image: name → argument vector.
+        max_pods: How many pods run at a time; default: as many as there are CPUs.
+        directory: Where it makes its private directory; default: where temporary files go.
+        claims: Directory of persistent claims, `<namespace>/<claim>` below it, that outlive the
+            engine; default: none do.
+        namespaces: Whether pods may have mount namespaces, where the kernel allows it.
+
+    Raises:
+        EngineError: There is no interpreter to start, or this is not Unix.
+    """
+    if not sys.executable or not hasattr(os, "fork"):
+        raise EngineError(
+            "the embedded engine needs a Python interpreter of its own, on Linux or macOS",
+            hint="Name an Argo Server instead: aiowf.connect(server=…) or ARGO_SERVER.",
+        )
+    name = f"aiowf-{secrets.token_hex(6)}"
+    own, socket_path = choose_directories(name, None if directory is None else os.fspath(directory))
+    settings = {
+        "client": os.getpid(),
+        "token": secrets.token_urlsafe(24),
+        "cookie": f"AIOWF_ENGINE={own}",
+        "directory": own,
+        "directories": list(dict.fromkeys([own, os.path.dirname(socket_path)])),
+        "socket": socket_path,
+        "claims": claims and os.path.abspath(claims),
+        "images": {name: list(words) for name, words in (images or {}).items()},
+        "max_pods": max_pods,
+        "namespaces": namespaces,
+        "root": str(Path(__file__).parents[2]),
+        "path": [os.path.abspath(path) for path in sys.path],
+    }
+    return Engine(settings)
+
+
+class Engine:
+    """An embedded engine: a server process, its supervisor, and what they run.
+
+    Attributes:
+        socket_path: Path of the Unix socket that it listens on.
+        server: The same as a server's address: "unix:<path>".
+        token: What requests have to carry as bearer token.
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        """Start an engine; see `launch`."""
+        self.socket_path: str = settings["socket"]
+        self.server = f"unix:{self.socket_path}"
+        self.token: str = settings["token"]
+        self._settings = settings
+        # Its end tells us that supervisor and server have both ended, and them that we have.
+        self._control, theirs = socket.socketpair()
+        self._control.setblocking(False)
+        self._control.send(json.dumps(settings).encode() + b"\n")
+        # Set by the thread below; None if there is nothing that can be started.
+        self._popen: subprocess.Popen[bytes] | None = None
+        # The last words of the engine, from its standard error; a thread sets it at the end.
+        self._tail = ""
+        # What came from the supervisor or server and is not a whole line yet.
+        self._received = b""
+        self._pid = 0
+        self._closing = False
+        # Exists once the thread below has run.
+        self._errors: IO[bytes]
+        # What they have said of their end, or of why they did not start.
+        self._reason: str | None = None
+        # These three are made together, when first an event loop waits for the engine.
+        self._ready: asyncio.Future[None] | None = None
+        self._died: asyncio.Future[str] | None = None
+        self._buried: asyncio.Future[None] | None = None
+        # To start a process blocks for some milliseconds, too long for an event loop.
+        self._starting = threading.Thread(target=self._start, args=(theirs,), name="aiowf-launch")
+        self._starting.start()
+
+    @property
+    def pid(self) -> int:
+        """Return the id of the server process; 0 before it is ready."""
+        return self._pid
+
+    @property
+    def died(self) -> asyncio.Future[str]:
+        """Return a future of the reason if the engine ends before it is closed."""
+        return self._attach()[1]
+
+    def __await__(self) -> Generator[Any, None, Engine]:
+        return self._wait_ready().__await__()
+
+    async def __aenter__(self) -> Engine:
+        return await self._wait_ready()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the engine and all it runs; come back when nothing of it is left."""
+        self._closing = True
+        _, died, buried = self._attach()
+        if not died.done():
+            died.set_result("the embedded engine was closed")
+        with suppress(OSError):  # It may be gone already.
+            self._control.shutdown(socket.SHUT_WR)
+        done, _ = await asyncio.wait([buried], timeout=_PATIENCE)
+        if not done and self._popen:
+            self._popen.kill()
+        await asyncio.shield(buried)
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closing", True):
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+
+    def __repr__(self) -> str:
+        return f"<Engine {self.server}>"
+
+    def _start(self, control: socket.socket) -> None:
+        """Start the supervisor. In a thread."""
+        name, _, text = self._settings["cookie"].partition("=")
+        with control:
+            try:
+                # A file without a name goes with us, whatever happens.
+                self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+                self._popen = subprocess.Popen(
+                    [sys.executable, "-I", str(_SUPERVISOR)],
+                    stdin=control.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=self._errors,
+                    cwd="/",
+                    env={**os.environ, name: text},
+                    # Ctrl-C in a terminal is for the client, which then closes the engine.
+                    start_new_session=True,
+                )
+            except OSError as error:
+                self._reason = str(error)
+
+    async def _wait_ready(self) -> Engine:
+        ready, _, _ = self._attach()
+        try:
+            await asyncio.shield(ready)
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    def _attach(self) -> tuple[asyncio.Future[None], asyncio.Future[str], asyncio.Future[None]]:
+        """Begin to listen on the running event loop, if that has not begun."""
+        if self._ready is None or self._died is None or self._buried is None:
+            loop = asyncio.get_running_loop()
+            self._ready, self._died = loop.create_future(), loop.create_future()
+            self._buried = loop.create_future()
+            # Whoever does not ask for them need not hear of them.
+            self._ready.add_done_callback(lambda future: future.cancelled() or future.exception())
+            loop.add_reader(self._control, self._on_control)
+        return self._ready, self._died, self._buried
+
+    def _on_control(self) -> None:
+        try:
+            data = self._control.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        *lines, self._received = (self._received + data).split(b"\n")
+        for line in lines:
+            self._on_message(json.loads(line))
+        if not data:
+            self._on_end()
+
+    def _on_message(self, message: Mapping[str, Any]) -> None:
+        if "ready" in message and self._ready and not self._ready.done():
+            self._pid = message["ready"]
+            self._ready.set_result(None)
+        elif "died" in message or "error" in message:
+            self._reason = self._reason or message.get("error") or message["died"]
+
+    def _on_end(self) -> None:
+        """Supervisor and server have both ended: sweep up what they could not."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._control)
+        self._control.close()
+        sweeping = loop.run_in_executor(None, self._sweep)
+        sweeping.add_done_callback(self._on_swept)
+
+    def _on_swept(self, sweeping: asyncio.Future[None]) -> None:
+        sweeping.exception()  # What could not be swept up stays.
+        ready, died, buried = self._attach()
+        why, tail = self._reason or "killed", self._tail
+        if not ready.done():
+            ready.set_exception(EngineError(f"the embedded engine did not start: {why}", hint=tail))
+        if not died.done():
+            died.set_result(f"the embedded engine is gone: {why}" + (f"\n{tail}" if tail else ""))
+        if not buried.done():
+            buried.set_result(None)
+
+    def _sweep(self) -> None:
+        """Reap the supervisor, and end what it has left if it was killed. In a thread."""
+        self._starting.join()
+        if self._popen is None:
+            return
+        if self._popen.wait() != 0:
+            from aiowf.engine.processes import end_carriers
+
+            end_carriers(self._settings["cookie"], deadline=_PATIENCE)
+            for directory in self._settings["directories"]:
+                remove_tree(directory)
+        with self._errors as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            self._tail = file.read().decode(errors="replace").strip()

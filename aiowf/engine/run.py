@@ -1,0 +1,475 @@
+"""One running workflow: its nodes, and what moves them."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Protocol
+
+from attrs import define, field
+
+from aiowf.engine import naming
+from aiowf.engine.calls import Call
+from aiowf.engine.clock import Clock
+from aiowf.engine.execution import execute
+from aiowf.engine.frames import Frame
+from aiowf.engine.nodes import UNSUCCESSFUL, Node
+from aiowf.engine.plan import ExecutionError, Plans
+from aiowf.engine.pods import Ending, resolve_volumes
+from aiowf.engine.rendering import render_head
+from aiowf.engine.retries import RetryFrame
+from aiowf.engine.variables import failures, global_variables
+from aiowf.manifest import Volume
+from aiowf.wire import labels
+
+_log = logging.getLogger(__name__)
+SHUTDOWN_TEXT = "Stopped with strategy '{}'"
+STEP_DEADLINE = "Step exceeded its deadline"
+
+
+class Host(Protocol):
+    """What a running workflow needs from the engine."""
+
+    clock: Clock
+
+    def start_pod(self, run: "WorkflowRun", node: Node) -> None:
+        """Run the pod of a node; its end comes back by `pod_ended`."""
+        ...
+
+    def kill_pod(self, run: "WorkflowRun", node: Node) -> None:
+        """Ask the pod of a node to end."""
+        ...
+
+    def changed(self, run: "WorkflowRun", *, at_once: bool) -> None:
+        """Take note that the workflow's status has changed."""
+        ...
+
+    def completed(self, run: "WorkflowRun") -> None:
+        """Take note that the workflow has ended."""
+        ...
+
+
+@define(eq=False)
+class _RootFrame(Frame):
+    """Owns the entry node and the exit handler's."""
+
+    def advance(self, child: Node) -> None:
+        """Go on to the exit handler, or to the end."""
+        if child is self.run.exit_node:
+            self.run.finish()
+        else:
+            self.run.entry_done()
+
+
+def _nobody() -> Node:
+    """The node around the entry node: there is none, so its id is empty."""
+    return Node(
+        id="",
+        name="",
+        display_name="",
+        type="",
+        template=None,
+        boundary="",
+        owner=None,
+        started=0.0,
+    )
+
+
+@define(eq=False)
+class WorkflowRun:
+    """A workflow that was accepted.
+
+    Attributes:
+        host: The engine.
+        metadata: Its metadata, without labels and resource version.
+        spec: Its specification as JSON data.
+    """
+
+    host: Host
+    metadata: dict[str, Any]
+    spec: dict[str, Any]
+    # Never changed in place: events keep what was.
+    labels: Mapping[str, str]
+    version: int = 0
+    generation: int = 1
+    # "" until it has started; then Running until everything, exit handler included, has ended.
+    phase: str = ""
+    message: str = ""
+    started: float | None = None
+    finished: float | None = None
+    nodes: dict[str, Node] = field(factory=dict)
+    # Of all counted nodes: how many there are, and how many succeeded.
+    count: int = 0
+    succeeded: int = 0
+    # Pod nodes that are not fulfilled; what the workflow's parallelism limits.
+    active_pods: int = 0
+    # Pods whose process has started and not ended; from the end of the workflow on, as it was then.
+    running_pods: int = 0
+    # Seconds of all finished pods.
+    spent: float | None = None
+    # Whether the controller has looked at the workflow again after its start.
+    revisited: bool = False
+    # Output parameters with a global name, in order.
+    exported: dict[str, str] = field(factory=dict)
+    # The volumes of its own claims, while those exist.
+    claims: list[dict[str, Any]] = field(factory=list)
+    shutdown: str = ""
+    too_late: bool = False
+    variables: dict[str, str] = field(factory=dict)
+    entry_node: Node | None = None
+    exit_node: Node | None = None
+    # Frames that would start a child but for the workflow's parallelism.
+    starved: dict[Frame, None] = field(factory=dict)
+    _events: deque[Node] = field(factory=deque)
+    _moving: bool = False
+    _timers: set[asyncio.TimerHandle] = field(factory=set)
+    _plans: Plans = field(factory=Plans)
+    volumes: list[Volume] = field(factory=list)
+    _root: Frame = field(init=False)
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self.metadata["name"])
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace."""
+        return str(self.metadata["namespace"])
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it starts nothing until resumed."""
+        return bool(self.spec.get("suspend")) and not self.shutdown and not self.too_late
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many pods run as the specification allows."""
+        limit = self.spec.get("parallelism")
+        return limit is not None and self.active_pods >= limit
+
+    def start(self) -> None:
+        """Start the entrypoint."""
+        self.started = self.host.clock.time()
+        self.phase = "Running"
+        self._relabel()
+        self.variables = global_variables(self.metadata, self.labels, self.spec)
+        deadline = self.spec.get("activeDeadlineSeconds")
+        if deadline is not None:
+            self.later(deadline, self._deadline)
+        self._move(self._enter)
+        self.revisited = self.finished is None
+
+    def _enter(self) -> None:
+        self._plans = Plans.of(self.spec["templates"])
+        self.claims = self.claim_volumes()
+        self.volumes = resolve_volumes(self._all_volumes(), self.variables)
+        self._root = _RootFrame(self, _nobody())
+        self._root.active = 1
+        arguments = self.spec.get("arguments") or {}
+        try:
+            call = Call(
+                name=self.name,
+                display_name=self.name,
+                template=self.spec["entrypoint"],
+                arguments=arguments,
+            )
+            self.execute(call, self._root)
+        except ExecutionError as error:
+            self._end("Error", f"error in entry template execution: {error}")
+
+    def _all_volumes(self) -> list[Mapping[str, Any]]:
+        return [*(self.spec.get("volumes") or ()), *self.claims]
+
+    def claim_volumes(self) -> list[dict[str, Any]]:
+        """Return the volumes that stand for the specification's claim templates."""
+        return [
+            {
+                "name": name,
+                "persistentVolumeClaim": {"claimName": naming.claim_name(self.name, name)},
+            }
+            for template in self.spec.get("volumeClaimTemplates") or ()
+            for name in (template["metadata"]["name"],)
+        ]
+
+    # What moves the workflow: every change goes through _move, and so does its failure.
+
+    def _move(self, action: Callable[[], None]) -> None:
+        """Do something, and then everything that follows from it."""
+        if self._moving:
+            action()
+            return
+        self._moving = True
+        try:
+            action()
+            self._pump()
+        except Exception as error:  # one workflow must not take the others along
+            _log.exception("the workflow %s/%s failed the engine", self.namespace, self.name)
+            self._end("Error", f"the embedded engine failed: {type(error).__name__}: {error}")
+        finally:
+            self._moving = False
+        self.host.changed(self, at_once=self.finished is not None)
+
+    def _pump(self) -> None:
+        while self.finished is None and not self.is_suspended:
+            if self._events:
+                node = self._events.popleft()
+                if node.owner is not None:
+                    node.owner.child_done(node)
+            elif self.starved and not self.is_full:
+                frame = next(iter(self.starved))
+                del self.starved[frame]
+                frame.fill()
+            else:
+                return
+
+    def later(self, delay: float, action: Callable[[], None]) -> None:
+        """Do something after `delay` seconds, if the workflow has not ended by then."""
+
+        def fire() -> None:
+            self._timers.discard(handle)
+            if self.finished is None:
+                self._move(action)
+
+        handle = self.host.clock.call_later(delay, fire)
+        self._timers.add(handle)
+
+    # Nodes.
+
+    def node_named(self, name: str) -> Node:
+        """Return the node of a name."""
+        return self.nodes[naming.node_id(self.name, name)]
+
+    def add(self, name: str, display_name: str, kind: str, **more: Any) -> Node:
+        """Add a node of a type; `more` are further attributes of it."""
+        node = Node(
+            id=naming.node_id(self.name, name),
+            name=name,
+            display_name=display_name,
+            type=kind,
+            started=self.host.clock.time(),
+            **more,
+        )
+        self.nodes[node.id] = node
+        self.count += node.counted
+        return node
+
+    def add_group(
+        self, name: str, display_name: str, kind: str, boundary: Node, owner: Frame
+    ) -> Node:
+        """Add a StepGroup or a TaskGroup."""
+        return self.add(
+            name,
+            display_name,
+            kind,
+            template=None,
+            boundary=boundary.id,
+            owner=owner,
+            flag={},
+            on_exit=boundary.on_exit,
+        )
+
+    def skip(
+        self,
+        name: str,
+        step: Mapping[str, Any],
+        boundary: Node,
+        owner: Frame,
+        phase: str,
+        message: str,
+    ) -> Node:
+        """Add the node of a step or task that does not run."""
+        node = self.add(
+            name,
+            step["name"],
+            "Skipped",
+            template=step["template"],
+            boundary=boundary.id,
+            owner=owner,
+            flag={},
+        )
+        self.settle(node, phase, message)
+        return node
+
+    def mark(self, node: Node, phase: str, message: str = "") -> None:
+        """End a node."""
+        node.phase = phase
+        node.message = message
+        node.finished = self.host.clock.time()
+        if node.counted and phase == "Succeeded":
+            self.succeeded += 1
+        if node.pod is not None:
+            self.active_pods -= 1
+
+    def settle(self, node: Node, phase: str, message: str = "") -> None:
+        """End a node, and let its owner know."""
+        self.mark(node, phase, message)
+        self._events.append(node)
+
+    def execute(self, call: Call, owner: Frame) -> Node:
+        """Run a template as a new node; see execution.execute."""
+        return execute(self, self._plans[call.template], call, owner)
+
+    # What comes from outside: pods, time, and people.
+
+    def pod_started(self, node: Node) -> None:
+        """Take note that the process of a pod runs."""
+        assert node.pod is not None
+        node.pod.started = self.host.clock.time()
+        if self.finished is not None:
+            return
+        self.running_pods += 1
+        if node.fulfilled:
+            return
+        node.phase = "Running"
+        self.host.changed(self, at_once=False)
+
+    def pod_ended(self, node: Node, ending: Ending) -> None:
+        """Take note of the end of a pod."""
+        assert node.pod is not None
+        node.pod.ended = True
+        if self.finished is not None:
+            return
+        self.running_pods -= node.pod.started is not None
+        if node.fulfilled:
+            return
+
+        def end() -> None:
+            node.outputs = ending.outputs
+            self.export((ending.outputs or {}).get("parameters") or ())
+            self.settle(node, ending.phase, ending.message)
+            if node.pod is not None and node.pod.started is not None:
+                self.spent = (self.spent or 0.0) + (node.finished or 0.0) - node.pod.started
+
+        self._move(end)
+
+    def export(self, parameters: Any) -> None:
+        """Keep the output parameters that have a global name."""
+        for parameter in parameters:
+            name = parameter.get("globalName")
+            if name and "value" in parameter:
+                self.exported[name] = parameter["value"]
+                self.variables[f"workflow.outputs.parameters.{name}"] = parameter["value"]
+
+    def _deadline(self) -> None:
+        self.too_late = True
+        for node in list(self.nodes.values()):
+            if isinstance(node.frame, RetryFrame):
+                node.frame.give_up()
+            if node.on_exit or node.fulfilled or not node.counted:
+                continue
+            self.settle(node, "Failed", STEP_DEADLINE)
+            if node.pod is not None:
+                self.host.kill_pod(self, node)
+
+    def shut_down(self, strategy: str) -> None:
+        """Stop ("Stop", "Terminate"): end what runs; after a Stop the exit handler still runs."""
+        self.shutdown = strategy
+        self.spec = {**self.spec, "shutdown": strategy}
+        self._move(self._shut_down)
+
+    def _shut_down(self) -> None:
+        for node in list(self.nodes.values()):
+            if isinstance(node.frame, RetryFrame):
+                node.frame.give_up()
+            if node.fulfilled or not node.counted or not self.closing(node):
+                continue
+            if node.pod is not None:
+                self.host.kill_pod(self, node)
+                if node.pod.started is None:
+                    self.settle(node, "Failed", self.not_started_message)
+            else:
+                self.settle(node, "Failed", self.closing_message)
+
+    def act(self, action: Callable[[], None]) -> None:
+        """Change nodes by hand, and let everything follow from it."""
+        self._move(action)
+
+    def closing(self, node: Node) -> bool:
+        """Return whether nothing new may start for a node."""
+        if self.shutdown == "Terminate":
+            return True
+        return not node.on_exit and bool(self.shutdown or self.too_late)
+
+    @property
+    def closing_message(self) -> str:
+        """Why nothing new may start."""
+        return SHUTDOWN_TEXT.format(self.shutdown) if self.shutdown else STEP_DEADLINE
+
+    @property
+    def not_started_message(self) -> str:
+        """What is said of a pod that does not start any more."""
+        if self.shutdown:
+            return f"workflow shutdown with strategy:  {self.shutdown}"
+        return STEP_DEADLINE
+
+    # The end.
+
+    def entry_done(self) -> None:
+        """Run the exit handler, if there is one; else end."""
+        handler = self.spec.get("onExit")
+        entry = self.nodes[self.name]
+        self.entry_node = entry
+        if not handler or self.shutdown == "Terminate":
+            self.finish()
+            return
+        now = self.host.clock.time()
+        self.variables["workflow.status"] = entry.phase
+        self.variables["workflow.failures"] = failures(self)
+        self.variables["workflow.duration"] = f"{now - (self.started or now):f}"
+        name = f"{self.name}.onExit"
+        call = Call(
+            name=name,
+            display_name=name,
+            template=handler,
+            arguments=self.spec.get("arguments") or {},
+            flag={"hooked": True},
+            on_exit=True,
+        )
+        self.starved.clear()
+        self._root.active += 1
+        with suppress(ExecutionError):  # its node is in phase Error, and says why
+            self.execute(call, self._root)
+        self.exit_node = self.node_named(name)
+
+    def finish(self) -> None:
+        """End the workflow as its entry node and its exit handler say."""
+        entry, handler = self.entry_node, self.exit_node
+        assert entry is not None
+        if entry.phase in UNSUCCESSFUL:
+            stopped = SHUTDOWN_TEXT.format(self.shutdown) if self.shutdown else entry.message
+            self._end(entry.phase, stopped)
+        elif handler is not None and handler.phase in UNSUCCESSFUL:
+            self._end(handler.phase, handler.message)
+        else:
+            self._end("Succeeded", "")
+
+    def _end(self, phase: str, message: str) -> None:
+        self.phase, self.message = phase, message
+        self.finished = self.host.clock.time()
+        self.close()
+        self._relabel()
+        for node in self.nodes.values():
+            if node.pod is not None and not node.pod.ended:
+                self.host.kill_pod(self, node)
+        self.host.completed(self)
+
+    def close(self) -> None:
+        """Forget all timers and whatever would happen next."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        self._events.clear()
+        self.starved.clear()
+
+    def _relabel(self) -> None:
+        self.labels = {
+            **self.labels,
+            labels.ARGO_COMPLETED: "true" if self.finished is not None else "false",
+            labels.ARGO_PHASE: self.phase,
+        }
+
+    def head(self) -> dict[str, Any]:
+        """Return metadata and status without nodes."""
+        return render_head(self)

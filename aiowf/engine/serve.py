@@ -1,0 +1,200 @@
+"""The engine's server process: builds the parts, listens, and ends orderly."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import orjson
+from aiohttp import web
+from attrs import field, frozen
+
+from aiowf.engine.api import PREFIX, Api
+from aiowf.engine.authority import Authority
+from aiowf.engine.claims import Claims
+from aiowf.engine.directories import remove_tree
+from aiowf.engine.executor import ProcessExecutor
+from aiowf.engine.pod import Pod
+from aiowf.engine.processes import end_descendants
+from aiowf.engine.server import CONTROLLER, create_app
+from aiowf.engine.topics import Topics
+from aiowf.engine.values import Values
+from aiowf.wire.labels import (
+    ENV_REPLY_SOCKET,
+    ENV_REPLY_TOKEN,
+    ENV_REPLY_URL,
+    ENV_REPLY_VALUE_PATH,
+    SESSION,
+)
+
+_DEADLINE = 4.0
+
+
+@frozen(kw_only=True)
+class Settings:
+    """What an engine is started with.
+
+    Attributes:
+        directory: An existing private directory.
+        token: The client's token.
+        cookie: A variable, as NAME=value, for the environment of all that it runs.
+        socket: Path of the Unix socket to listen on, or None.
+        address: Host and port to listen on, or None.
+        claims: Directory of persistent claims; None: in the private directory.
+        images: What runs in place of an image.
+        max_pods: How many pods run at a time.
+        namespaces: Whether pods may have mount namespaces.
+    """
+
+    directory: str
+    token: str
+    cookie: str
+    socket: str | None = None
+    address: tuple[str, int] | None = None
+    claims: str | None = None
+    images: Mapping[str, list[str]] = field(factory=dict)
+    max_pods: int | None = None
+    namespaces: bool = True
+
+
+def serve(settings: dict[str, Any], control: socket.socket, link: socket.socket) -> None:
+    """Run the server until the supervisor says so, or ends.
+
+    Args:
+        settings: The client's settings, as the launcher wrote them.
+        control: Where to say that the server is ready.
+        link: Connected to the supervisor.
+    """
+    names = ("directory", "token", "cookie", "socket", "claims", "images", "max_pods", "namespaces")
+    chosen = Settings(**{name: settings[name] for name in names})
+    asyncio.run(_serve(chosen, control, link))
+    if _is_at_end(link):
+        # The supervisor was killed, so its work is ours.
+        end_descendants(chosen.cookie, deadline=_DEADLINE)
+        for directory in settings["directories"]:
+            remove_tree(directory)
+
+
+@asynccontextmanager
+async def engine(settings: Settings) -> AsyncIterator[web.Application]:
+    """Run an engine: it listens within the context, and all it runs is killed at the end."""
+    directory = Path(settings.directory)
+    for name in ("pods", "topics"):
+        (directory / name).mkdir()
+    authority = Authority(settings.token)
+    claims = Claims(Path(settings.claims) if settings.claims else directory / "claims")
+    executor = ProcessExecutor(
+        directory / "pods",
+        claim=claims.path,
+        images=settings.images,
+        max_pods=settings.max_pods,
+        namespaces=settings.namespaces,
+        keep=_kept(settings),
+        pod_environment=_PodEnvironment(settings, authority),
+    )
+    topics, values = Topics(directory / "topics"), Values(directory / "values")
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(executor)
+        executor.adopt_orphans()
+        cleaner = _Cleaner(
+            await stack.enter_async_context(asyncio.TaskGroup()), topics, values, claims
+        )
+        app = create_app(
+            executor,
+            token=settings.token,
+            claim_gone=cleaner.claim_gone,
+            workflow_gone=cleaner.workflow_gone,
+        )
+        app.add_routes(Api(authority, topics, values, claims).routes())
+        store = app[CONTROLLER].store
+        topics.is_session_alive = lambda session: any(
+            workflow.labels.get(SESSION) == session for workflow in store.all()
+        )
+        await _listen(stack, app, settings)
+        yield app
+
+
+@frozen
+class _Cleaner:
+    """Deletes what belonged to workflows and claims that are gone, in the background."""
+
+    group: asyncio.TaskGroup
+    topics: Topics
+    values: Values
+    claims: Claims
+
+    def claim_gone(self, namespace: str, name: str) -> None:
+        self.group.create_task(asyncio.to_thread(self.claims.delete, namespace, name))
+
+    def workflow_gone(self, namespace: str, name: str) -> None:
+        self.group.create_task(self.values.forget(namespace, name))
+        self.group.create_task(self.topics.drop_unused())
+
+
+@frozen
+class _PodEnvironment:
+    """What the engine adds to a pod's environment: where, and with what token, it replies."""
+
+    settings: Settings
+    authority: Authority
+
+    def __call__(self, pod: Pod) -> dict[str, str]:
+        name, _, text = self.settings.cookie.partition("=")
+        token = self.authority.issue(pod.namespace, pod.workflow_name, pod.workflow_uid)
+        path = f"{PREFIX}/values/{pod.namespace}/{pod.workflow_name}"
+        found = {name: text, ENV_REPLY_TOKEN: token, ENV_REPLY_VALUE_PATH: path}
+        if self.settings.socket:
+            found[ENV_REPLY_SOCKET] = self.settings.socket
+        elif self.settings.address:
+            host, port = self.settings.address
+            found[ENV_REPLY_URL] = f"http://{host}:{port}"
+        return found
+
+
+def _kept(settings: Settings) -> list[str]:
+    """Return what pods must see even if they have a /tmp of their own."""
+    words = [word for words in settings.images.values() for word in words if os.path.isabs(word)]
+    socket_directory = [os.path.dirname(settings.socket)] if settings.socket else []
+    root = str(Path(__file__).parents[2])
+    return [settings.directory, *socket_directory, root, *map(_place, words)]
+
+
+def _place(path: str) -> str:
+    """Return the directory of a file: what lies beside a program belongs to it."""
+    directory = os.path.dirname(path)
+    return path if directory in ("/", "/tmp") else directory
+
+
+async def _listen(stack: AsyncExitStack, app: web.Application, settings: Settings) -> None:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    if settings.socket:
+        await web.UnixSite(runner, settings.socket).start()
+    if settings.address:
+        await web.TCPSite(runner, *settings.address).start()
+
+
+async def _serve(settings: Settings, control: socket.socket, link: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    loop.add_reader(link, stop.set)
+    async with engine(settings):
+        with suppress(OSError):  # The client may be gone; then the supervisor tells us.
+            control.send(orjson.dumps({"ready": os.getpid()}) + b"\n")
+        await stop.wait()
+        loop.remove_reader(link)
+
+
+def _is_at_end(link: socket.socket) -> bool:
+    link.setblocking(False)
+    try:
+        return link.recv(1) == b""
+    except BlockingIOError:
+        return False

@@ -1,0 +1,237 @@
+"""The HTTP server: Argo's routes over the controller."""
+
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from aiowf.engine import verbs
+from aiowf.engine.admission import Admission
+from aiowf.engine.clock import Clock
+from aiowf.engine.controller import Controller, Gone, _nothing
+from aiowf.engine.fields import parse_fields
+from aiowf.engine.listing import find, list_workflows
+from aiowf.engine.logs import log_entries, log_options
+from aiowf.engine.normalise import member, normalise
+from aiowf.engine.pod import Executor
+from aiowf.engine.refusal import Refusal, invalid, not_implemented
+from aiowf.engine.rendering import pruned, render
+from aiowf.engine.streams import Stream, run_stream
+from aiowf.engine.watching import watch_events
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+CONTROLLER = web.AppKey("controller", Controller)
+_ADMISSION = web.AppKey("admission", Admission)
+_TOKEN = web.AppKey("token", str)
+_MAX_BODY = 3 * 1024 * 1024
+_NO_TOKEN = "token not valid. see https://argo-workflows.readthedocs.io/en/latest/faq/"
+_PAGE = "<!doctype html><html><head><title>aiowf</title></head><body>aiowf</body></html>\n"
+_VERSION = {
+    "version": "v4.1.2+aiowf",
+    "buildDate": "1970-01-01T00:00:00Z",
+    "gitCommit": "",
+    "gitTag": "",
+    "gitTreeState": "clean",
+    "goVersion": "",
+    "compiler": "",
+    "platform": "linux/amd64",
+}
+_INFO = {"modals": {"feedback": False, "firstTimeUser": False, "newVersion": False}}
+
+
+def create_app(
+    executor: Executor,
+    *,
+    token: str | None = None,
+    clock: Clock | None = None,
+    grace: float = 10.0,
+    claim_gone: Gone = _nothing,
+    workflow_gone: Gone = _nothing,
+) -> web.Application:
+    """Make the server of an engine.
+
+    Args:
+        executor: Runs the pods.
+        token: What `Authorization: Bearer` must carry; None: everybody is served.
+        clock: Tells the time; default: the machine's.
+        grace: Seconds between SIGTERM and SIGKILL of a pod.
+        claim_gone: Is called with namespace and name of a claim that is to be deleted.
+        workflow_gone: Is called with namespace and name of a workflow that was deleted.
+    """
+    app = web.Application(middlewares=[_authenticate, _refuse], client_max_size=_MAX_BODY)
+    controller = Controller(
+        executor, clock or Clock(), grace, claim_gone=claim_gone, workflow_gone=workflow_gone
+    )
+    app[CONTROLLER] = controller
+    app[_ADMISSION] = Admission(executor)
+    app[_TOKEN] = token or ""
+    app.cleanup_ctx.append(_life_of(controller))
+    _add_routes(app)
+    return app
+
+
+def _life_of(controller: Controller) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def life(app: web.Application) -> AsyncIterator[None]:
+        app.on_shutdown.append(_close)
+        await controller.open()
+        yield
+        await controller.aclose()
+
+    async def _close(_: web.Application) -> None:
+        controller.store.close()
+
+    return life
+
+
+def _add_routes(app: web.Application) -> None:
+    one = "/api/v1/workflows/{namespace}/{name}"
+    app.router.add_get("/api/v1/info", _constant(_INFO), allow_head=False)
+    app.router.add_get("/api/v1/version", _constant(_VERSION), allow_head=False)
+    app.router.add_get("/api/v1/userinfo", _constant({}), allow_head=False)
+    app.router.add_post("/api/v1/workflows/{namespace}", _create)
+    app.router.add_get("/api/v1/workflows/{namespace:[^/]*}", _list, allow_head=False)
+    app.router.add_get(one, _get, allow_head=False)
+    app.router.add_delete(one, _delete)
+    for verb in verbs.VERBS:
+        app.router.add_put(f"{one}/{verb}", _verb)
+    app.router.add_get(f"{one}/log", _log, allow_head=False)
+    app.router.add_get(f"{one}/{{podName}}/log", _log, allow_head=False)
+    app.router.add_get("/api/v1/workflow-events/{namespace:[^/]*}", _watch, allow_head=False)
+    app.router.add_route("*", "/api/{rest:.*}", _unknown)
+    app.router.add_get("/{rest:(?!aiowf/).*}", _page)
+
+
+@web.middleware
+async def _authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    token = request.app[_TOKEN]
+    if token and request.path.startswith("/api/"):
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        refusal = None
+        if scheme != "Bearer" or not given.strip():
+            refusal = Refusal(16, _NO_TOKEN)
+        elif not hmac.compare_digest(given.strip().encode(), token.encode()):
+            refusal = Refusal(16, "Unauthorized")
+        if refusal is not None:
+            if _is_stream(request):
+                return await Stream(request).end(refusal.stream_error(), refusal.status)
+            return _json(refusal.answer(), refusal.status)
+    return await handler(request)
+
+
+def _is_stream(request: web.Request) -> bool:
+    return request.path.startswith("/api/v1/workflow-events/") or request.path.endswith("/log")
+
+
+@web.middleware
+async def _refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Refusal as refusal:
+        return _json(refusal.answer(), refusal.status)
+    except web.HTTPRequestEntityTooLarge:
+        return _json(invalid("Request entity too large").answer(), 400)
+
+
+def _json(data: Any, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(data), status=status, content_type="application/json")
+
+
+def _constant(data: Any) -> Handler:
+    async def answer(_: web.Request) -> web.Response:
+        return _json(data)
+
+    return answer
+
+
+async def _unknown(_: web.Request) -> web.Response:
+    raise not_implemented()
+
+
+async def _page(_: web.Request) -> web.Response:
+    return web.Response(text=_PAGE, content_type="text/html")
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    """Return the body as an object; an empty one is an empty object."""
+    text = await request.read()
+    if not text.strip():
+        return {}
+    try:
+        data = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        at_end = "unexpected end" in str(error) or "EOF" in str(error)
+        raise invalid("unexpected EOF" if at_end else f"invalid JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise invalid("json: cannot unmarshal array into Go value of type workflow.Request")
+    return data
+
+
+async def _create(request: web.Request) -> web.Response:
+    namespace = request.match_info["namespace"]
+    body = await _body(request)
+    given = member(body, "workflow")
+    if given is None:
+        raise invalid("workflow body not specified")
+    workflow = normalise(given)
+    workflow.setdefault("metadata", {})
+    request.app[_ADMISSION].check(workflow, namespace)
+    controller = request.app[CONTROLLER]
+    options = member(body, "createOptions") or {}
+    if member(body, "serverDryRun") or member(options, "dryRun"):
+        return _json(render(controller.prepare(workflow, namespace)))
+    return _json(render(controller.create(workflow, namespace)))
+
+
+async def _get(request: web.Request) -> web.Response:
+    controller = request.app[CONTROLLER]
+    run = find(controller, request.match_info["namespace"], request.match_info["name"])
+    uid = request.query.get("uid")
+    if uid and uid != run.metadata["uid"]:
+        raise Refusal(13, "runtime error: invalid memory address or nil pointer dereference")
+    return _json(pruned(controller.settle(run), parse_fields(request.query.get("fields"))))
+
+
+async def _list(request: web.Request) -> web.Response:
+    controller = request.app[CONTROLLER]
+    return _json(list_workflows(controller, request.match_info["namespace"], request.query))
+
+
+async def _delete(request: web.Request) -> web.Response:
+    controller = request.app[CONTROLLER]
+    run = find(controller, request.match_info["namespace"], request.match_info["name"])
+    controller.delete(run)
+    return _json({})
+
+
+async def _verb(request: web.Request) -> web.Response:
+    controller = request.app[CONTROLLER]
+    body = await _body(request)
+    run = find(controller, request.match_info["namespace"], request.match_info["name"])
+    verbs.VERBS[request.path.rpartition("/")[2]](run, body)
+    return _json(render(controller.settle(run)))
+
+
+async def _watch(request: web.Request) -> web.StreamResponse:
+    fields = parse_fields(request.query.get("fields"))
+    events = watch_events(
+        request.app[CONTROLLER], request.match_info["namespace"], request.query, fields
+    )
+    return await run_stream(request, events, prune_error=fields and fields.prune_error)
+
+
+async def _log(request: web.Request) -> web.StreamResponse:
+    controller = request.app[CONTROLLER]
+    query = {**request.query, **{k: v for k, v in request.match_info.items() if k == "podName"}}
+    if query.get("logOptions.tailLines", "0").lstrip("-").isdigit() is False:
+        text = query["logOptions.tailLines"]
+        raise invalid(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+
+    async def entries() -> AsyncIterator[list[Any]]:
+        namespace, name = request.match_info["namespace"], request.match_info["name"]
+        run = find(controller, namespace, name)
+        async for batch in log_entries(controller, run, log_options(query)):
+            yield batch
+
+    return await run_stream(request, entries())

@@ -1,0 +1,173 @@
+"""Checks that every `{{…}}` can be resolved where it stands, by the rules of Argo's validation.
+
+Argo looks only at tags that begin with one of its own roots; any other `{{…}}`, and an expression
+`{{=…}}`, passes unseen. What only a server can know (the outputs of a template of a
+WorkflowTemplate, labels, global outputs) is taken to resolve.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from aiowf.manifest.converter import dumps
+from aiowf.manifest.names import nearest
+from aiowf.manifest.template import DAGTask, Template, WorkflowStep
+from aiowf.manifest.workflow import Workflow
+
+Call = WorkflowStep | DAGTask  # what runs a template
+
+# Roots of the tags that Argo checks (`{{item}}`, `{{retries}}` and the like are not among them).
+_ROOTS = ("inputs.", "item.", "outputs.", "pod.", "steps.", "tasks.", "workflow.")
+_TAG = re.compile(rb"\{\{(.*?)\}\}", re.DOTALL)
+
+_ALWAYS = frozenset(
+    {
+        "pod.name",
+        "steps.name",
+        "tasks.name",
+        "workflow.annotations",
+        "workflow.annotations.json",
+        "workflow.labels",
+        "workflow.labels.json",
+        "workflow.mainEntrypoint",
+        "workflow.name",
+        "workflow.namespace",
+        "workflow.parameters",
+        "workflow.parameters.json",
+        "workflow.priority",
+        "workflow.serviceAccountName",
+        "workflow.uid",
+    }
+)
+_ALWAYS_PREFIXES = (
+    "outputs.",
+    "workflow.annotations.",
+    "workflow.creationTimestamp",
+    "workflow.duration",
+    "workflow.labels.",
+    "workflow.outputs.",
+    "workflow.scheduledTime",
+)
+_AT_EXIT = frozenset({"workflow.failures", "workflow.status"})
+# What every node gives, besides its output parameters and artifacts.
+_NODE_FIELDS = frozenset(
+    {
+        "exitCode",
+        "finishedAt",
+        "hostNodeName",
+        "id",
+        "ip",
+        "outputs.artifacts",
+        "outputs.parameters",
+        "outputs.result",
+        "startedAt",
+        "status",
+    }
+)
+
+
+@frozen
+class Scope:
+    """What can be named at one place.
+
+    Attributes:
+        names: Full tags, such as "inputs.parameters.n".
+        nodes: "steps.a" or "tasks.a" → the template that it runs, None where nobody knows it.
+        items: Whether a loop gives `{{item.…}}`.
+        parameters: Whether any `workflow.parameters.…` resolves.
+        everything: Whether any tag resolves.
+    """
+
+    names: frozenset[str] = frozenset()
+    nodes: Mapping[str, Template | None] = field(factory=dict)
+    items: bool = False
+    parameters: bool = False
+    everything: bool = False
+
+    def resolves(self, tag: str) -> bool:
+        """Return whether a tag, without its braces, resolves here."""
+        if (
+            self.everything
+            or tag in _ALWAYS
+            or tag in self.names
+            or tag.startswith(_ALWAYS_PREFIXES)
+        ):
+            return True
+        root, _, rest = tag.partition(".")
+        if root == "item":
+            return self.items
+        if root == "workflow":
+            return self.parameters and rest.startswith("parameters.")
+        name, _, rest = rest.partition(".")
+        node = f"{root}.{name}"
+        return node in self.nodes and _gives(self.nodes[node], rest)
+
+    def hint(self, tag: str) -> str | None:
+        """Return the nearest tag that resolves here."""
+        return nearest(tag, [*self.names, *_outputs(self.nodes), *_ALWAYS])
+
+
+EVERYTHING = Scope(everything=True)  # where nobody knows what can be named
+
+
+def global_scope(workflow: Workflow) -> Scope:
+    """Return what can be named everywhere in a workflow."""
+    spec = workflow.spec
+    names: set[str] = set()
+    if spec is not None:
+        arguments = spec.arguments.parameters if spec.arguments is not None else None
+        names = {f"workflow.parameters.{item.name}" for item in arguments or () if item is not None}
+        if spec.on_exit or spec.hooks:
+            names |= _AT_EXIT
+    from_elsewhere = spec is None or spec.workflow_template_ref is not None
+    return Scope(frozenset(names), parameters=from_elsewhere)
+
+
+def template_scope(template: Template, outer: Scope) -> Scope:
+    """Return what can be named inside a template, besides the nodes of its steps or tasks."""
+    if template.inputs is None or outer.everything:
+        return outer
+    names = set(outer.names)
+    for parameter in template.inputs.parameters or ():
+        if parameter is not None:
+            names |= {"inputs.parameters", f"inputs.parameters.{parameter.name}"}
+    for artifact in template.inputs.artifacts or ():
+        if artifact is not None:
+            name = f"inputs.artifacts.{artifact.name}"
+            names |= {name, f"{name}.path"}
+    return evolve(outer, names=frozenset(names))
+
+
+def unresolved(value: Any, scope: Scope) -> Iterator[str]:
+    """Yield every tag in a manifest value that does not resolve."""
+    if scope.everything:
+        return
+    for match in _TAG.finditer(dumps(value)):
+        tag = match[1].decode().strip()
+        if tag.startswith(_ROOTS) and not scope.resolves(tag):
+            yield tag
+
+
+def _gives(template: Template | None, rest: str) -> bool:
+    """Return whether a node of a template has a field, such as "outputs.parameters.n"."""
+    if rest in _NODE_FIELDS or template is None:
+        return True
+    return rest in _output_names(template)
+
+
+def _output_names(template: Template) -> Iterator[str]:
+    outputs = template.outputs
+    if outputs is not None:
+        for parameter in outputs.parameters or ():
+            yield f"outputs.parameters.{parameter.name}"
+        for artifact in outputs.artifacts or ():
+            yield f"outputs.artifacts.{artifact.name}"
+
+
+def _outputs(nodes: Mapping[str, Template | None]) -> Iterator[str]:
+    for node, template in nodes.items():
+        yield f"{node}.outputs.result"
+        for name in _output_names(template) if template is not None else ():
+            yield f"{node}.{name}"

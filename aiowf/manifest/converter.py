@@ -1,0 +1,264 @@
+"""Values ↔ Argo's JSON, without loss.
+
+A field that is None is absent in JSON. What the typed fields cannot say (unknown fields, explicit
+nulls) is kept in `extra` and comes back where it was. Raw parts pass through as they are.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial, reduce
+from operator import or_
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+import attrs
+import orjson
+from cattrs import Converter
+
+from aiowf.errors import ConfigurationError
+from aiowf.manifest.fields import EXTRA, Raw, is_value, json_name
+
+T = TypeVar("T")
+# What makes a field's value of JSON data and back, as cattrs calls it; None: it stays as it is.
+_Read = Callable[[Any, Any], Any]
+_Write = Callable[[Any], Any]
+
+_SCALARS = frozenset({str, int, float, bool})
+# What may stand where a scalar is expected. bool is an int for Python, and not for Argo.
+_ACCEPTED: Mapping[Any, tuple[type, ...]] = {
+    str: (str,),
+    int: (int,),
+    bool: (bool,),
+    float: (int, float),
+}
+
+
+def make_converter() -> Converter:
+    """Make a converter between manifest values and Argo's JSON."""
+    made = Converter()
+    configure_converter(made)
+    return made
+
+
+def configure_converter(made: Converter) -> None:
+    """Teach a converter the rules of manifest values."""
+    made.register_structure_hook_factory(is_value, lambda cls: _value_reader(cls, made))
+    made.register_unstructure_hook_factory(is_value, lambda cls: _value_writer(cls, made))
+
+
+def structure(data: Any, cls: type[T]) -> T:
+    """Make a value from JSON data (dicts, lists and scalars).
+
+    Raises:
+        ConfigurationError: The data does not have the form of `cls`; the message says where.
+    """
+    try:
+        return converter.structure(data, cls)
+    except ConfigurationError as error:
+        where = (error.where or "").removeprefix(".").removeprefix("spec.")
+        raise ConfigurationError(
+            f"{error.message} (in a {cls.__name__})", where=where or None, hint=error.hint
+        ) from None
+
+
+def loads(text: bytes | str, cls: type[T]) -> T:
+    """Make a value from JSON text.
+
+    Raises:
+        ConfigurationError: The text is not JSON, or does not have the form of `cls`.
+    """
+    try:
+        data = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise ConfigurationError(f"this is not JSON: {error}") from None
+    return structure(data, cls)
+
+
+def unstructure(value: Any) -> Any:
+    """Return a value as JSON data."""
+    return converter.unstructure(value)
+
+
+def dumps(value: Any, *, indent: bool = False) -> bytes:
+    """Return a value, or JSON data that may hold values, as JSON text in UTF-8."""
+    return orjson.dumps(
+        converter.unstructure(value),
+        default=converter.unstructure,
+        option=orjson.OPT_INDENT_2 if indent else None,
+    )
+
+
+def _value_reader(cls: Any, made: Converter) -> _Read:
+    """Return what makes a value of a class; its fields' readers come at the first use."""
+    fields: dict[str, tuple[str, _Read | None, Any]] = {}
+
+    def read_value(data: Any, _: Any) -> Any:
+        if data.__class__ is not dict and not isinstance(data, Mapping):
+            raise _misfit("an object", data)
+        if not fields:
+            fields.update(_readers(cls, made))
+        given, extra, key = {}, {}, ""
+        try:
+            for key, item in data.items():
+                known = fields.get(key)
+                if known is None or item is None:
+                    extra[key] = item
+                else:
+                    name, read, kind = known
+                    given[name] = item if read is None else read(item, kind)
+        except ConfigurationError as error:
+            error.where = f".{key}{error.where or ''}"
+            raise
+        if extra:
+            given[EXTRA] = extra
+        return cls(**given)
+
+    return read_value
+
+
+def _readers(cls: Any, made: Converter) -> Mapping[str, tuple[str, _Read | None, Any]]:
+    """Return JSON name → the field's name, its reader and its type."""
+    attrs.resolve_types(cls)
+    fields = (field for field in attrs.fields(cls) if field.name != EXTRA)
+    kinds = {field: _without_none(field.type) for field in fields}
+    return {
+        json_name(field): (field.name, _reader(kind, made), kind) for field, kind in kinds.items()
+    }
+
+
+def _without_none(kind: Any) -> Any:
+    """Return `X` of `X | None`."""
+    if get_origin(kind) not in (Union, UnionType):
+        return kind
+    return reduce(or_, (arg for arg in get_args(kind) if arg is not NoneType))
+
+
+def _reader(kind: Any, made: Converter) -> _Read | None:
+    if kind is Any:
+        return None
+    if kind == Raw:
+        return _read_raw
+    if get_origin(kind) is tuple:
+        return _tuple_reader(get_args(kind)[0], made)
+    if get_origin(kind) is Mapping:
+        return _mapping_reader(get_args(kind)[1], made)
+    scalars = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    if set(scalars) <= _SCALARS:
+        return _scalar_reader(scalars)
+    read: _Read = made.get_structure_hook(kind)
+    return read
+
+
+def _scalar_reader(scalars: tuple[Any, ...]) -> _Read:
+    accepted = frozenset(kind for scalar in scalars for kind in _ACCEPTED[scalar])
+    names = " or ".join(scalar.__name__ for scalar in scalars)
+
+    def read_scalar(data: Any, _: Any) -> Any:
+        if data.__class__ not in accepted:
+            raise _misfit(names, data)
+        return data
+
+    return read_scalar
+
+
+def _read_raw(data: Any, _: Any) -> Any:
+    if not isinstance(data, Mapping):
+        raise _misfit("an object", data)
+    return data
+
+
+def _tuple_reader(kind: Any, made: Converter) -> _Read:
+    read = _reader(kind, made)
+
+    def read_tuple(data: Any, _: Any) -> Any:
+        if not isinstance(data, (list, tuple)):
+            raise _misfit("a list", data)
+        if read is None:
+            return tuple(data)
+        items: list[Any] = []
+        try:
+            for item in data:
+                items.append(None if item is None else read(item, kind))
+        except ConfigurationError as error:
+            error.where = f"[{len(items)}]{error.where or ''}"
+            raise
+        return tuple(items)
+
+    return read_tuple
+
+
+def _mapping_reader(kind: Any, made: Converter) -> _Read:
+    read = _reader(kind, made)
+
+    def read_mapping(data: Any, _: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise _misfit("an object", data)
+        if read is None:
+            return dict(data)
+        items: dict[str, Any] = {}
+        key = ""
+        try:
+            for key, item in data.items():
+                items[key] = None if item is None else read(item, kind)
+        except ConfigurationError as error:
+            error.where = f".{key}{error.where or ''}"
+            raise
+        return items
+
+    return read_mapping
+
+
+def _misfit(expected: str, data: Any) -> ConfigurationError:
+    return ConfigurationError(f"expected {expected}, not {data!r:.60}")
+
+
+def _value_writer(cls: Any, made: Converter) -> _Write:
+    """Return what makes JSON data of a value; its fields' writers come at the first use."""
+    fields: dict[str, tuple[str, _Write | None]] = {}
+
+    def write_value(value: Any) -> Any:
+        if value.__class__ is not cls:
+            return made.unstructure(value)
+        if not fields:
+            fields.update(_writers(cls, made))
+        data = {}
+        for name, item in value.__dict__.items():
+            if name == EXTRA:
+                data.update(item)
+            else:
+                key, write = fields[name]
+                data[key] = item if write is None else write(item)
+        return data
+
+    return write_value
+
+
+def _writers(cls: Any, made: Converter) -> Mapping[str, tuple[str, _Write | None]]:
+    """Return the field's name → its JSON name and its writer."""
+    attrs.resolve_types(cls)
+    fields = attrs.fields(cls)
+    return {
+        field.name: (json_name(field), _writer(_without_none(field.type), made)) for field in fields
+    }
+
+
+def _writer(kind: Any, made: Converter) -> _Write | None:
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is tuple:
+        write = _writer(args[0], made)
+        return list if write is None else partial(_write_items, write)
+    if origin is Mapping:
+        write = _writer(args[1], made)
+        return dict if write is None else partial(_write_mapping, write)
+    return made.get_unstructure_hook(kind) if is_value(kind) else None
+
+
+def _write_items(write: _Write, items: Any) -> list[Any]:
+    return [write(item) for item in items]
+
+
+def _write_mapping(write: _Write, items: Any) -> dict[str, Any]:
+    return {key: write(item) for key, item in items.items()}
+
+
+# Configured once; other rooms may register hooks of their own values here.
+converter = make_converter()

@@ -1,0 +1,90 @@
+"""How a class of Argo's nouns is declared, and how its fields are called in JSON.
+
+Argo's nouns have many fields, of which a workflow uses few. So a value keeps only what is set (its
+`__dict__`), and everything else is None by the class. That makes values small, and their making,
+comparing and serialising as fast as they are sparse; and nothing has to be compiled on import.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypeVar, dataclass_transform
+
+import attrs
+
+# JSON that is carried as it is: dicts, lists and scalars as a JSON decoder gives them.
+Raw = Mapping[str, Any]
+
+EXTRA = "extra"  # the field for what the others cannot say: unknown fields, explicit nulls
+_JSON_NAME = "json"
+_KNOWN = "__fields__"  # attribute of a value class: the names of its fields
+_C = TypeVar("_C")
+_V = TypeVar("_V")
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(attrs.field,))
+def value(cls: type[_C]) -> type[_C]:
+    """Make a class of frozen values with keyword-only fields, all of them None by default."""
+    made: Any = attrs.frozen(kw_only=True, init=False, eq=False, repr=False, slots=False)(cls)
+    names = tuple(field.name for field in attrs.fields(made))
+    for name in names:
+        setattr(made, name, None)  # what an instance does not hold itself
+    setattr(made, _KNOWN, frozenset(names))
+    made.__init__, made.__eq__, made.__hash__, made.__repr__ = _init, _equal, _hash, _show
+    return cls
+
+
+def is_value(cls: Any) -> bool:
+    """Return whether a class was made by `value`."""
+    return hasattr(cls, _KNOWN)
+
+
+def evolve(value: _V, **changes: Any) -> _V:
+    """Return a copy of a value with some of its fields changed."""
+    changed: _V = attrs.evolve(value, **changes)  # type: ignore[misc]
+    return changed
+
+
+def named(name: str) -> Any:
+    """Declare an optional field whose JSON name is not its own name in camel case."""
+    return attrs.field(default=None, metadata={_JSON_NAME: name})
+
+
+def json_name(attribute: "attrs.Attribute[Any]") -> str:
+    """Return the name of an attribute in JSON."""
+    name: str | None = attribute.metadata.get(_JSON_NAME)
+    return name or camel_case(attribute.name)
+
+
+def camel_case(name: str) -> str:
+    """Turn a field's snake case name into Argo's camel case: `on_exit` → `onExit`."""
+    head, *rest = name.rstrip("_").split("_")
+    return head + "".join(part.title() for part in rest)
+
+
+def _init(self: Any, **given: Any) -> None:
+    if not given.keys() <= self.__fields__:
+        _refuse(type(self), given)
+    self.__dict__.update({name: item for name, item in given.items() if item is not None})
+
+
+def _refuse(cls: type, given: Mapping[str, Any]) -> NoReturn:
+    from aiowf.manifest.names import nearest
+
+    known: frozenset[str] = getattr(cls, _KNOWN)
+    name = next(name for name in given if name not in known)
+    hint = nearest(name, known)
+    raise TypeError(
+        f"{cls.__name__}() got an unexpected keyword argument {name!r}" + (f"; {hint}" * bool(hint))
+    )
+
+
+def _equal(self: Any, other: object) -> Any:
+    return self.__dict__ == other.__dict__ if self.__class__ is other.__class__ else NotImplemented
+
+
+def _hash(self: Any) -> int:
+    return hash((self.__class__, frozenset(self.__dict__.items())))
+
+
+def _show(self: Any) -> str:
+    items = ", ".join(f"{name}={item!r}" for name, item in self.__dict__.items())
+    return f"{type(self).__name__}({items})"

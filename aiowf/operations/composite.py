@@ -1,0 +1,97 @@
+"""Operations of several tasks."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from attrs import field, frozen
+
+from aiowf.errors import ConfigurationError
+from aiowf.operations.containerized import AsyncOperation
+from aiowf.operations.single import as_task
+from aiowf.tasks.task import Task
+
+Tasks = tuple[Task[Any], ...]
+
+
+def as_tasks(tasks: Task[Any] | Iterable[Task[Any]]) -> Tasks:
+    """Return tasks from one or several.
+
+    Raises:
+        ConfigurationError: One of them is none.
+    """
+    if isinstance(tasks, Task):
+        return (tasks,)
+    if isinstance(tasks, str) or not isinstance(tasks, Iterable):
+        raise ConfigurationError(f"expected tasks, not {tasks!r:.80}", where="tasks")
+    return tuple(map(as_task, tasks))
+
+
+@frozen
+class CompositeOperation(AsyncOperation[Any]):
+    """An operation of several tasks."""
+
+    _suffix: ClassVar[str]
+
+    @property
+    def entrypoint(self) -> str:
+        """Name of the template where the workflow begins."""
+        return self.name + self._suffix
+
+
+@frozen
+class PipelineOperation(CompositeOperation):
+    """Run tasks one after the other."""
+
+    _suffix: ClassVar[str] = "pipeline"
+
+    tasks: Tasks = field(converter=as_tasks)
+
+    @property
+    def groups(self) -> tuple[Tasks, ...]:
+        """The tasks, in groups that run one after the other."""
+        return tuple((task,) for task in self.tasks)
+
+
+@frozen
+class ParallelOperation(CompositeOperation):
+    """Run tasks beside each other."""
+
+    _suffix: ClassVar[str] = "parallel"
+
+    tasks: Tasks = field(converter=as_tasks)
+
+    @property
+    def groups(self) -> tuple[Tasks, ...]:
+        """The tasks, in groups that run one after the other."""
+        return (self.tasks,)
+
+
+@frozen(init=False)
+class SimpleDagOperation(CompositeOperation):
+    """Run groups of tasks one after the other, the tasks of a group beside each other.
+
+    Args:
+        name: Begin of the workflows' names.
+        task_or_tasks: The groups: each a task, or several.
+        tasks: The groups as one sequence, instead.
+        options: The options of every operation; see ContainerizedOperation.
+    """
+
+    _suffix: ClassVar[str] = "simpledag"
+
+    tasks: tuple[Tasks, ...]
+
+    def __init__(
+        self,
+        name: str,
+        *task_or_tasks: Task[Any] | Iterable[Task[Any]],
+        tasks: Sequence[Task[Any] | Iterable[Task[Any]]] = (),
+        **options: Any,
+    ) -> None:
+        object.__setattr__(self, "tasks", tuple(map(as_tasks, (*task_or_tasks, *tasks))))
+        super().__init__(name, **options)
+
+    @property
+    def groups(self) -> tuple[Tasks, ...]:
+        """The tasks, in groups that run one after the other."""
+        return self.tasks

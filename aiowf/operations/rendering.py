@@ -1,0 +1,244 @@
+"""Operation → Workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+
+from aiowf.manifest import (
+    Affinity,
+    Container,
+    EnvVar,
+    EnvVarSource,
+    Metadata,
+    ObjectFieldSelector,
+    ObjectMeta,
+    Template,
+    VolumeClaimGC,
+    Workflow,
+    WorkflowSpec,
+    WorkflowStep,
+)
+from aiowf.manifest.merge import deep_merge
+from aiowf.manifest.rendering import Submission
+from aiowf.operations.context import affinity, claim_labels, context_labels
+from aiowf.operations.flow import Flow
+from aiowf.operations.lifecycle import EXIT_HANDLER, OnExitNotify, pod_gc_of
+from aiowf.operations.storage import Storage, make_storage
+from aiowf.profile import Profile
+from aiowf.tasks.frozen import thaw
+from aiowf.tasks.rendering import TaskContext
+from aiowf.tasks.runtime import RUNTIME_COMMAND, runtime_image
+from aiowf.tasks.task import Task
+from aiowf.wire.inert import LEFT_BRACE, env_value
+from aiowf.wire.labels import (
+    ENV_OPERATION_ID,
+    ENV_SHARED_DIRECTORY,
+    ENV_WORKFLOW_NAME,
+    OPERATION_ID,
+)
+
+if TYPE_CHECKING:
+    from aiowf.operations.containerized import ContainerizedOperation
+
+_LEFT_BRACE = EnvVar(name=LEFT_BRACE, value="{")
+API_VERSION = "argoproj.io/v1alpha1"
+_OF_EVERY_CONTAINER = (
+    EnvVar(name=ENV_WORKFLOW_NAME, value="{{workflow.name}}"),
+    EnvVar(
+        name=ENV_OPERATION_ID,
+        value_from=EnvVarSource(
+            field_ref=ObjectFieldSelector(field_path=f"metadata.labels['{OPERATION_ID}']")
+        ),
+    ),
+)
+_UNKNOWN = Submission(workflow_name="")
+
+
+def render(
+    op: ContainerizedOperation, flow: Flow, profile: Profile, submission: Submission | None
+) -> Workflow:
+    """Render the workflow of an operation; see `ContainerizedOperation.to_workflow`."""
+    known = submission or _UNKNOWN
+    storage = make_storage(op.volumes, size=op.shared_volume_size, claims=known.claims)
+    placement = _Placement(op, storage, profile, known)
+    context = _context(op, flow, profile, known, storage, placement)
+    templates = [
+        task.to_template(_context_of(task, context, storage, placement))
+        for group in op.groups
+        for task in group
+    ]
+    if op.entrypoint != templates[0].name:
+        templates.insert(0, _entry_template(op, flow))
+    handler = _exit_handler(op.on_exit_notify, profile, known, context.labels)
+    if handler is not None:
+        templates.append(handler)
+    return Workflow(
+        api_version=API_VERSION,
+        kind="Workflow",
+        metadata=ObjectMeta(
+            name=known.workflow_name or None,
+            generate_name=None if known.workflow_name else op.name,
+            labels=dict(op.labels) or None,
+            annotations=dict(op.annotations) or None,
+        ),
+        spec=_spec(op, profile, known, storage, placement, tuple(templates)),
+    )
+
+
+class _Placement:
+    """Labels and affinity of pods, by the claims that they write to."""
+
+    def __init__(
+        self, op: ContainerizedOperation, storage: Storage, profile: Profile, known: Submission
+    ) -> None:
+        self._contexts = op.pod_context
+        self._context_labels = context_labels(op.pod_context)
+        self._namespace = profile.usesvolume_namespace
+        self._together = known.workflow_name if storage.one_node else ""
+        self.shared_claims = storage.written_claims(op.shared_directory)
+
+    def labels(self, claims: tuple[str, ...]) -> dict[str, str] | None:
+        """Return the labels of a pod that writes to these claims."""
+        if not claims:
+            return self._context_labels or None
+        return {**self._context_labels, **claim_labels(claims)}
+
+    def affinity(self, claims: tuple[str, ...]) -> Affinity | None:
+        """Return the affinity of a pod that writes to these claims."""
+        if not claims and not self._contexts and not self._together:
+            return None
+        return affinity(
+            self._contexts,
+            claims,
+            namespace=self._namespace,
+            workflow_name=self._together or None,
+        )
+
+
+def _context(
+    op: ContainerizedOperation,
+    flow: Flow,
+    profile: Profile,
+    known: Submission,
+    storage: Storage,
+    placement: _Placement,
+) -> TaskContext:
+    """Return what all tasks of the operation have in common."""
+    env = (*_OF_EVERY_CONTAINER, *profile.env)
+    if op.shared_directory:
+        env = (*env, EnvVar(name=ENV_SHARED_DIRECTORY, value=op.shared_directory[0].path))
+    return TaskContext(
+        profile=profile,
+        runtime_image=known.runtime_image,
+        env=env,
+        reply_env=known.reply.env if known.reply else (),
+        mounts=(*profile.mounts, *storage.mounts(op.shared_directory)),
+        labels=placement.labels(placement.shared_claims),
+        wanted=flow.wanted,
+        texts=flow.texts,
+    )
+
+
+def _context_of(
+    task: Task[Any], context: TaskContext, storage: Storage, placement: _Placement
+) -> TaskContext:
+    """Return the context of a task that has volumes of its own, or the common one."""
+    if not task.volume_mounts:
+        return context
+    own = storage.written_claims(task.volume_mounts)
+    claims = tuple(dict.fromkeys((*placement.shared_claims, *own)))
+    differs = claims != placement.shared_claims
+    return evolve(
+        context,
+        mounts=(*context.mounts, *storage.mounts(task.volume_mounts)),
+        labels=placement.labels(claims),
+        # The affinity of a template stands in place of the workflow's: it has to say all of it.
+        affinity=placement.affinity(claims) if differs else None,
+    )
+
+
+def _entry_template(op: ContainerizedOperation, flow: Flow) -> Template:
+    return Template(
+        name=op.entrypoint,
+        metadata=Metadata(labels=context_labels(op.pod_context)) if op.pod_context else None,
+        steps=tuple(
+            tuple(
+                WorkflowStep(
+                    name=task.name, template=task.name, arguments=flow.arguments.get(task.name)
+                )
+                for task in group
+            )
+            for group in op.groups
+        ),
+    )
+
+
+def _exit_handler(
+    notify: OnExitNotify | None,
+    profile: Profile,
+    known: Submission,
+    labels: Mapping[str, str] | None,
+) -> Template | None:
+    """Return the template that tells of the end: the user's notice and ours go out from one."""
+    reply = known.reply
+    if notify is None and not (reply and reply.notify):
+        return None
+    env = [_LEFT_BRACE, *_OF_EVERY_CONTAINER, *profile.env, *(reply.env if reply else ())]
+    env.append(EnvVar(name="workflow_result", value="{{workflow.status}}"))
+    if notify and notify.queue is not None:
+        env.append(EnvVar(name="queue_name", value=env_value(notify.queue)))
+    if notify and notify.payload is not None:
+        env.append(EnvVar(name="payload", value=env_value(notify.payload)))
+    if notify and notify.image:
+        container = Container(
+            image=profile.image(notify.image, "on_exit_notify.image"), env=tuple(env)
+        )
+    else:
+        image = runtime_image(profile, known.runtime_image, "the exit notice")
+        container = Container(
+            image=image, command=RUNTIME_COMMAND, args=("notify",), env=tuple(env)
+        )
+    return Template(
+        name=EXIT_HANDLER,
+        container=container,
+        metadata=Metadata(labels=labels) if labels else None,
+    )
+
+
+def _spec(
+    op: ContainerizedOperation,
+    profile: Profile,
+    known: Submission,
+    storage: Storage,
+    placement: _Placement,
+    templates: tuple[Template, ...],
+) -> WorkflowSpec:
+    deadlines = [limit for limit in (op.active_deadline, known.deadline) if limit is not None]
+    claim_templates = storage.claim_templates
+    spec = WorkflowSpec(
+        entrypoint=op.entrypoint,
+        templates=templates,
+        on_exit=EXIT_HANDLER if templates[-1].name == EXIT_HANDLER else None,
+        service_account_name=op.service_account or profile.service_account,
+        image_pull_secrets=profile.image_pull_secrets or None,
+        tolerations=profile.tolerations or None,
+        affinity=placement.affinity(placement.shared_claims),
+        volumes=(*profile.volumes, *storage.volumes) or None,
+        volume_claim_templates=claim_templates or None,
+        volume_claim_gc=_CLAIM_GC if claim_templates else None,
+        ttl_strategy=op.ttl_strategy,
+        pod_gc=pod_gc_of(op.pod_gc, op.ttl_strategy),
+        parallelism=op.parallelism,
+        priority=op.priority,
+        active_deadline_seconds=min(deadlines, default=None),
+    )
+    if op.spec_overrides:
+        overrides: Mapping[str, Any] = thaw(op.spec_overrides)
+        spec = deep_merge(spec, overrides, "spec_overrides")
+    return spec
+
+
+_CLAIM_GC = VolumeClaimGC(strategy="OnWorkflowCompletion")

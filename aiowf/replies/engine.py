@@ -1,0 +1,98 @@
+"""The reply channel of the embedded engine: its topics, over its own socket."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Self
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+
+from aiowf.errors import EngineError
+from aiowf.wire.frames import FrameDecoder, FrameError, Record, encode_frame
+
+_BASE = "http://engine/aiowf/v1/topics"
+_CHUNK = 256 * 1024
+
+
+class EngineChannel:
+    """Carries records to and from the topics of an embedded engine.
+
+    Attributes:
+        topic: The topic to which the pods of this client reply.
+    """
+
+    def __init__(self, socket_path: str, token: str, *, topic: str) -> None:
+        self.topic = topic
+        self._socket_path = socket_path
+        self._headers = {"Authorization": f"Bearer {token}"}
+        # Open exactly between __aenter__ and __aexit__.
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.UnixConnector(self._socket_path, limit=0),
+            headers=self._headers,
+            timeout=aiohttp.ClientTimeout(total=None),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def replies(self) -> AsyncGenerator[Record, None]:
+        """Yield the records of the reply topic, from its beginning on, for ever."""
+        return self._records(self.topic, 0)
+
+    async def publish(self, topic: str, record: Record) -> None:
+        """Send a record, and return when it is safe."""
+        await self._call("POST", f"{_topic(topic)}/records", encode_frame(record))
+
+    async def subscribe(self, topic: str, group: str) -> AsyncGenerator[Record, None]:
+        """Yield the records of a queue; one is committed when the next one is asked for."""
+        path = f"{_topic(topic)}/groups/{quote(group, safe='')}"
+        begin = orjson.loads(await self._call("GET", path))["offset"] or 0
+        async for record in self._records(topic, begin):
+            yield record
+            assert record.offset is not None
+            await self._call("PUT", path, orjson.dumps({"offset": record.offset + 1}))
+
+    async def _records(self, topic: str, begin: int) -> AsyncGenerator[Record, None]:
+        url = f"{_topic(topic)}/records?offset={begin}"
+        try:
+            async with self._opened().get(url) as answer:
+                await _check(answer)
+                decoder = FrameDecoder()
+                async for chunk in answer.content.iter_chunked(_CHUNK):
+                    for record in decoder.feed(chunk):
+                        yield record
+        except (aiohttp.ClientError, OSError, FrameError) as error:
+            raise EngineError(f"the embedded engine is gone: {error}") from error
+        raise EngineError(f"the embedded engine ended the stream of topic {topic}")
+
+    async def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        try:
+            async with (
+                asyncio.timeout(30),
+                self._opened().request(method, path, data=body) as answer,
+            ):
+                await _check(answer)
+                return await answer.read()
+        except (aiohttp.ClientError, OSError) as error:
+            raise EngineError(f"the embedded engine is gone: {error}") from error
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise EngineError("the channel is not open")
+        return self._session
+
+
+def _topic(topic: str) -> str:
+    return f"{_BASE}/{quote(topic, safe='')}"
+
+
+async def _check(answer: aiohttp.ClientResponse) -> None:
+    if answer.status != 200:
+        text = (await answer.read())[:500].decode(errors="replace")
+        raise EngineError(f"the embedded engine answered {answer.status}: {text}")

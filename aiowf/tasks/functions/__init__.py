@@ -1,0 +1,20 @@
+"""A Python function and its arguments as a self-contained script, and its value back again."""
+
+from aiowf.tasks.functions.binding import BoundCall, bind, input_name
+from aiowf.tasks.functions.requirements import undeclared_imports
+from aiowf.tasks.functions.shipping import Input, ShippedFunction, ship
+from aiowf.tasks.functions.values import LargeValue, decode_value, encode_value, large_value
+
+__all__ = [
+    "BoundCall",
+    "Input",
+    "LargeValue",
+    "ShippedFunction",
+    "bind",
+    "decode_value",
+    "encode_value",
+    "input_name",
+    "large_value",
+    "ship",
+    "undeclared_imports",
+]

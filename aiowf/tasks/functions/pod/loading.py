@@ -1,0 +1,51 @@
+"""Rebuild the user's modules from their pieces, and tell errors in them with their own lines."""
+
+import __future__
+
+import linecache
+import sys
+import traceback
+import types
+from typing import Any
+
+from .output import note
+
+FILES: set[str] = set()
+
+
+def module(name: str) -> Any:
+    """Make the module of that name, and the packages it is in, unless they are there."""
+    made: Any = sys.modules.get(name)
+    if not hasattr(made, "__aiowf__"):
+        made = sys.modules[name] = types.ModuleType(name)
+        parent, _, child = name.rpartition(".")
+        made.__dict__.update(__aiowf__=True, __path__=[], __package__=parent)
+        if parent:
+            setattr(module(parent), child, made)
+    return made
+
+
+def load(name: str, file: str, line: int, text: str, code: str = "", scope: Any = None) -> None:
+    """Run a piece of the user's source, which begins at that line of that file, in its module."""
+    space = module(name).__dict__
+    space["__file__"] = file
+    FILES.add(file)
+    known: Any = linecache.cache
+    lines = known.setdefault(file, (0, None, [], file))[2]
+    lines += ["\n"] * (line + text.count("\n") - len(lines))
+    for number, row in enumerate(text.rstrip("\n").split("\n"), line - 1):
+        lines[number] = row + "\n"
+    code = code or "\n" * (line - 1) + text
+    flags = __future__.annotations.compiler_flag
+    exec(compile(code, file, "exec", flags, True), space, scope)
+
+
+def report(kind: Any, error: Any, tb: Any) -> None:
+    """Print the traceback from the user's first line on."""
+    user = tb
+    while user and user.tb_frame.f_code.co_filename not in FILES:
+        user = user.tb_next
+    while tb and tb.tb_frame.f_code.co_filename == report.__code__.co_filename:
+        tb = tb.tb_next
+    traceback.print_exception(kind, error.with_traceback(user or tb), user or tb)
+    note("".join(traceback.format_exception_only(kind, error)).strip())

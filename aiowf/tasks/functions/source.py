@@ -1,0 +1,170 @@
+"""Find definitions in source files and notebook cells; each file is read and parsed once."""
+
+import ast
+import linecache
+import sys
+from collections.abc import Iterable, Iterator
+from importlib.util import resolve_name
+from types import CodeType
+from typing import Any
+
+from attrs import field, frozen
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+@frozen
+class Imported:
+    """What an import statement gives a name to."""
+
+    module: str
+    """Absolute name of the module."""
+    attribute: str | None
+    """Name imported from it, or None for the module itself."""
+    line: int
+
+    def value(self) -> Any:
+        """Return the object, or None if the module is not loaded or has no such thing."""
+        module = sys.modules.get(self.module)
+        if self.attribute is None or module is None:
+            return module
+        found = getattr(module, self.attribute, None)
+        return sys.modules.get(f"{self.module}.{self.attribute}") if found is None else found
+
+
+@frozen(eq=False)
+class SourceFile:
+    """A parsed file: what its module-level statements define, import and assign."""
+
+    name: str
+    lines: list[str]
+    tree: ast.Module
+    definitions: dict[int, list[Definition]] = field(factory=dict)
+    """Functions and classes by the line they begin at, decorators included."""
+    classes: dict[str, list[ast.ClassDef]] = field(factory=dict)
+    """Classes by simple name."""
+    imports: dict[str, list[ast.Import | ast.ImportFrom]] = field(factory=dict)
+    """Import statements outside of functions, by the name that they bind."""
+    local_imports: dict[str, list[ast.Import | ast.ImportFrom]] = field(factory=dict)
+    """Import statements inside of functions, in the same way."""
+    assignments: dict[str, ast.stmt] = field(factory=dict)
+    """The last assignment outside of functions and classes, by name."""
+
+    def text(self, first: int, last: int) -> str:
+        """Return whole lines, counted from 1."""
+        return "".join(self.lines[first - 1 : last])
+
+    def segment(self, node: ast.expr | ast.stmt) -> str:
+        """Return the text of a node; columns of the tree count UTF-8 bytes."""
+        first, last = node.lineno, node.end_lineno or node.lineno
+        rows = [row.encode() for row in self.lines[first - 1 : last]]
+        rows[-1] = rows[-1][: node.end_col_offset]
+        rows[0] = rows[0][node.col_offset :]
+        return b"".join(rows).decode()
+
+    def imported(self, name: str, package: str | None) -> Iterator[Imported]:
+        """Yield what import statements of the file bind the name to, the last one first."""
+        outer, inner = self.imports.get(name, ()), self.local_imports.get(name, ())
+        for node in (*reversed(outer), *reversed(inner)):
+            for alias in node.names:
+                if (alias.asname or alias.name.partition(".")[0]) != name:
+                    continue
+                if isinstance(node, ast.Import):
+                    module = alias.name if alias.asname else name
+                    yield Imported(module, None, node.lineno)
+                    continue
+                try:
+                    module = resolve_name("." * node.level + (node.module or ""), package)
+                except ImportError:
+                    continue
+                yield Imported(module, alias.name, node.lineno)
+
+
+def first_line(node: Definition) -> int:
+    """Return the line of the first decorator, or of the definition if there is none."""
+    return min((one.lineno for one in node.decorator_list), default=node.lineno)
+
+
+_parsed: dict[str, tuple[list[str], SourceFile]] = {}
+_LARGEST_CACHE = 256
+
+
+def source_file(name: str, module: dict[str, Any] | None = None) -> SourceFile | None:
+    """Return the parsed file or notebook cell, or None where there is no source."""
+    linecache.checkcache(name)
+    lines = linecache.getlines(name, module)
+    if not lines:
+        return None
+    known = _parsed.get(name)
+    if known and known[0] is lines:
+        return known[1]
+    text = "".join(lines).replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return None
+    parsed = SourceFile(name, [f"{row}\n" for row in text.split("\n")], tree)
+    _index(parsed, tree.body, outermost=True)
+    if len(_parsed) >= _LARGEST_CACHE:
+        _parsed.clear()
+    _parsed[name] = (lines, parsed)
+    return parsed
+
+
+def _index(file: SourceFile, body: Iterable[ast.AST], *, outermost: bool) -> None:
+    for node in body:
+        if isinstance(node, Definition):
+            file.definitions.setdefault(first_line(node), []).append(node)
+            if isinstance(node, ast.ClassDef):
+                file.classes.setdefault(node.name, []).append(node)
+            _index(file, node.body, outermost=False)
+            continue
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            table = file.imports if outermost else file.local_imports
+            for alias in node.names:
+                bound = alias.asname or alias.name.partition(".")[0]
+                table.setdefault(bound, []).append(node)
+        elif outermost and isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            file.assignments.update({t.id: node for t in targets if isinstance(t, ast.Name)})
+        elif outermost and node.__class__.__name__ == "TypeAlias":
+            file.assignments[node.name.id] = node  # type: ignore[attr-defined,assignment]
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            _index(file, getattr(node, part, ()), outermost=outermost)
+
+
+def cells_with(text: str) -> Iterator[SourceFile]:
+    """Yield the notebook cells whose source contains the text, the last one first."""
+    for name, entry in reversed(list(linecache.cache.items())):
+        is_cell = len(entry) == 4 and entry[1] is None
+        if is_cell and any(text in line for line in entry[2]):  # type: ignore[misc]
+            file = source_file(name)
+            if file:
+                yield file
+
+
+def definition_of(file: SourceFile, code: CodeType) -> Definition | None:
+    """Return the node of a function, or None if the source is another than the code's."""
+    for node in file.definitions.get(code.co_firstlineno, ()):
+        if node.name == code.co_name and not isinstance(node, ast.ClassDef):
+            args = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
+            if tuple(args) == code.co_varnames[: code.co_argcount]:
+                return node
+    return None
+
+
+def lambda_of(file: SourceFile, code: CodeType) -> ast.Lambda | None:
+    """Return the node of a lambda: the one whose body lies exactly where the code's does."""
+    places = {
+        (place[0], place[2], place[1], place[3])
+        for place in code.co_positions()
+        if None not in place
+    }
+    for node in ast.walk(file.tree):
+        if isinstance(node, ast.Lambda) and node.lineno <= code.co_firstlineno:
+            body = node.body
+            if (body.lineno, body.col_offset, body.end_lineno, body.end_col_offset) in places and (
+                len(node.args.args) + len(node.args.posonlyargs) == code.co_argcount
+            ):
+                return node
+    return None

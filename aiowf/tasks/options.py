@@ -1,0 +1,249 @@
+"""The options of tasks, told apart from environment variables, and their checks."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any, cast
+
+from attrs import field, frozen
+
+from aiowf.errors import ConfigurationError
+from aiowf.manifest import Backoff, RetryStrategy, Template
+from aiowf.manifest.converter import unstructure
+from aiowf.manifest.names import env_name, label_key, label_value
+from aiowf.manifest.spelling import check_fields
+from aiowf.tasks.frozen import EMPTY, FrozenMapping, freeze
+from aiowf.tasks.reference import Reference
+
+EnvValue = str | int | float | bool | Reference
+
+# Every keyword of every task type. Never add one: it would take a variable away from somebody.
+# Later options are fields of TaskOptions.
+OPTION_NAMES = frozenset(
+    {
+        "args",
+        "command",
+        "env",
+        "func",
+        "image",
+        "image_name",
+        "image_pull_policy",
+        "kwargs",
+        "name",
+        "options",
+        "requirements",
+        "resources",
+        "retry_limit",
+        "source",
+        "template_overrides",
+        "volume_mounts",
+    }
+)
+PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+_OURS = "AIOWF_"
+
+
+def as_labels(labels: Mapping[str, str] | None) -> FrozenMapping[str]:
+    """Return labels, checked as Kubernetes checks them.
+
+    Raises:
+        ConfigurationError: Kubernetes would refuse one.
+    """
+    if not labels:
+        return EMPTY
+    _check_mapping(labels, "labels")
+    return FrozenMapping(
+        {label_key(key): label_value(value, f"labels.{key}") for key, value in labels.items()}
+    )
+
+
+def as_annotations(annotations: Mapping[str, str] | None) -> FrozenMapping[str]:
+    """Return annotations, checked as Kubernetes checks them.
+
+    Raises:
+        ConfigurationError: Kubernetes would refuse one.
+    """
+    if not annotations:
+        return EMPTY
+    _check_mapping(annotations, "annotations")
+    for key, value in annotations.items():
+        label_key(key, "annotations")
+        if not isinstance(value, str):
+            raise ConfigurationError(f"expected a text, not {value!r}", where=f"annotations.{key}")
+    return FrozenMapping(annotations)
+
+
+def _check_mapping(data: Any, where: str) -> None:
+    if not isinstance(data, Mapping):
+        raise ConfigurationError(f"expected a mapping, not {data!r:.80}", where=where)
+
+
+def as_seconds(value: float | timedelta | None, where: str) -> int | None:
+    """Return a time as whole seconds, rounded up, at least 1.
+
+    Raises:
+        ConfigurationError: It is no positive time.
+    """
+    if value is None:
+        return None
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 2**53:
+        raise ConfigurationError(
+            f"expected a positive number of seconds or a timedelta, not {value!r}", where=where
+        )
+    return -int(-seconds // 1)
+
+
+def as_deadline(deadline: float | timedelta | None) -> int | None:
+    """Return a deadline in whole seconds.
+
+    Raises:
+        ConfigurationError: It is no positive time.
+    """
+    return as_seconds(deadline, "active_deadline")
+
+
+@frozen(kw_only=True)
+class TaskOptions:
+    """Further options of a task.
+
+    Attributes:
+        labels: Labels of the task's pods.
+        annotations: Annotations of the task's pods.
+        active_deadline: Seconds (or a timedelta) after which a try of the task is ended.
+    """
+
+    labels: FrozenMapping[str] = field(default=EMPTY, converter=as_labels)
+    annotations: FrozenMapping[str] = field(default=EMPTY, converter=as_annotations)
+    active_deadline: int | None = field(default=None, converter=as_deadline)
+
+
+NO_OPTIONS = TaskOptions()
+
+
+def environment(
+    env: Mapping[str, EnvValue] | None, variables: Mapping[str, EnvValue]
+) -> FrozenMapping[str | Reference]:
+    """Return the variables of a task from `env` and from keyword arguments; the latter win.
+
+    Raises:
+        ConfigurationError: A keyword is or looks like an option, a name cannot be a variable, or a
+            value is neither text nor number nor a reference.
+    """
+    if not variables:
+        if not env:
+            return EMPTY
+        if isinstance(env, FrozenMapping):
+            return cast(FrozenMapping[str | Reference], env)
+    _check_mapping(env or {}, "env")
+    for keyword in variables:
+        _check_keyword(keyword)
+    given = {**(env or {}), **variables}
+    return FrozenMapping({_variable(name): _text(name, value) for name, value in given.items()})
+
+
+@lru_cache(1024)
+def _check_keyword(keyword: str) -> None:
+    """Refuse a keyword that is meant for an option, of this task type or of another."""
+    escape = f"if a variable of that name is meant, say env={{{keyword!r}: …}}"
+    if keyword in OPTION_NAMES:
+        raise ConfigurationError(f"this task type has no option {keyword!r}", hint=escape)
+    # Variables are mostly in capitals, or numbered; options are neither.
+    if keyword.isupper() or any(map(str.isdigit, keyword)):
+        return
+    snake = "".join(f"_{char.lower()}" if char.isupper() else char for char in keyword)
+    near = get_close_matches(snake.strip("_"), sorted(OPTION_NAMES), 1, cutoff=0.8)
+    if near:
+        raise ConfigurationError(
+            f'no task has an option {keyword!r}: did you mean "{near[0]}"?', hint=escape
+        )
+
+
+@lru_cache(1024)
+def _variable(name: str) -> str:
+    if env_name(name).startswith(_OURS):
+        raise ConfigurationError(
+            f"the variable {name!r} is aiowf's own, as all that begin with {_OURS}", where="env"
+        )
+    return name
+
+
+def _text(name: str, value: Any) -> str | Reference:
+    if isinstance(value, str | Reference):
+        if isinstance(value, str) and "\0" in value:
+            raise ConfigurationError(f"the variable {name!r} holds a NUL character", where="env")
+        return value
+    if isinstance(value, int | float):
+        return str(value)
+    raise ConfigurationError(
+        f"the variable {name!r} is {value!r:.80}: variables are str, int, float or bool",
+        hint="turn it into text, json.dumps(…) for example, or leave the variable out",
+    )
+
+
+def check_retry_limit(limit: Any) -> int | None:
+    """Return the limit if it is a number of retries, or None.
+
+    Raises:
+        ConfigurationError: It is neither.
+    """
+    if limit is None or (type(limit) is int and limit >= 0):
+        return limit
+    raise ConfigurationError(
+        f"retry_limit is {limit!r}, not a number of retries",
+        hint="None: ten retries of what was no fault of the task; 0: none",
+    )
+
+
+# The wait between tries: 1, 2, 4, … seconds, at most a minute.
+_BACKOFF = Backoff(duration="1s", factor=2, cap="1m")
+# Exit codes of what is no fault of the task: a node lost or a pod evicted (-1), SIGKILL, SIGTERM.
+_BLAMELESS = RetryStrategy(
+    limit=10,
+    retry_policy="Always",
+    expression="asInt(lastRetry.exitCode) in [-1, 137, 143]",
+    backoff=_BACKOFF,
+)
+
+
+def retry_strategy(limit: int | None) -> RetryStrategy | None:
+    """Return Argo's form of a task's `retry_limit`."""
+    if limit is None:
+        return _BLAMELESS
+    if limit == 0:
+        return None
+    return RetryStrategy(limit=limit, retry_policy="Always", backoff=_BACKOFF)
+
+
+def check_pull_policy(policy: Any) -> str:
+    """Return the policy if Kubernetes knows it.
+
+    Raises:
+        ConfigurationError: It does not.
+    """
+    if policy in PULL_POLICIES:
+        return str(policy)
+    raise ConfigurationError(
+        f"image_pull_policy is {policy!r}; it can be {', '.join(PULL_POLICIES)}"
+    )
+
+
+def as_overrides(overrides: Any, cls: type = Template) -> FrozenMapping[Any]:
+    """Return overrides, a mapping in Argo's own names or a value of the class, as frozen JSON data.
+
+    Raises:
+        ConfigurationError: Something else, or a field that Argo does not know; the hint is the
+            nearest one.
+    """
+    if not overrides or isinstance(overrides, FrozenMapping):
+        return overrides or EMPTY
+    where = "template_overrides" if cls is Template else "spec_overrides"
+    data = unstructure(overrides)
+    if not isinstance(data, Mapping):
+        raise ConfigurationError(
+            f"expected a mapping or a {cls.__name__}, not {overrides!r:.80}", where=where
+        )
+    check_fields(data, cls.__name__, where)
+    frozen_data: FrozenMapping[Any] = freeze(data)
+    return frozen_data

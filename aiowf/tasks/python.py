@@ -1,0 +1,237 @@
+"""Tasks that run a Python function."""
+
+import warnings
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar, TypeVar, overload
+
+from attrs import field, frozen
+
+from aiowf.errors import ConfigurationError
+from aiowf.manifest import ResourceRequirements, ScriptTemplate, Template
+from aiowf.tasks.frozen import EMPTY, FrozenMapping, freeze_mapping
+from aiowf.tasks.functions import (
+    BoundCall,
+    ShippedFunction,
+    bind,
+    decode_value,
+    ship,
+    undeclared_imports,
+)
+from aiowf.tasks.options import EnvValue, TaskOptions
+from aiowf.tasks.reference import Reference
+from aiowf.tasks.rendering import Input, TaskContext
+from aiowf.tasks.resources import Resources
+from aiowf.tasks.task import Decoder, InlinedTask
+from aiowf.tasks.volumes import Volume
+from aiowf.wire.labels import (
+    OUTPUT_RETURN,
+    OUTPUT_RETURN_ENV,
+    OUTPUT_STDOUT,
+    OUTPUT_STDOUT_ENV,
+)
+
+T = TypeVar("T")
+_COMMAND = ("python",)
+_NOTHING: frozenset[str] = frozenset()
+
+
+class UndeclaredImportWarning(UserWarning):
+    """A function imports what the default image does not have."""
+
+
+# mypy takes attrs' own __init__, which nobody calls, for an override.
+@frozen(init=False)
+class PythonTask(InlinedTask[T]):  # type: ignore[override]
+    """Run a Python function in a pod, and bring its value back.
+
+    The function's source travels, and with it what it uses of the modules of its own package. Its
+    arguments and its value travel as JSON, structured by its annotations.
+
+    Args:
+        name: Name, unique in its operation.
+        func: The function, plain or async.
+        args: Its positional arguments; earlier tasks' values (`task.output`) may be among them.
+        kwargs: Its keyword arguments, likewise.
+        image: A name in the profile's image catalogue, or an image reference; it must have Python
+            3.9 or later. None: the profile's base image.
+        requirements: What pip installs before the function runs: "numpy>=2".
+        resources: As every task has them, as all that follow; see Task.
+
+    Raises:
+        ConfigurationError: The function or an argument cannot travel, or the function does not take
+            these arguments; the message says which and why.
+    """
+
+    always_produces: ClassVar[tuple[str, ...]] = (OUTPUT_RETURN,)
+    keeps_stdout: ClassVar[bool] = True
+    replies: ClassVar[bool] = True
+
+    func: Callable[..., Coroutine[Any, Any, T] | T]
+    args: tuple[Any, ...] = field(eq=False)
+    kwargs: FrozenMapping[Any] = field(eq=False)
+    image: str | None
+    requirements: tuple[str, ...]
+    # What `args` and `kwargs` were when the task was made, as text: these may hold what changes.
+    _call: BoundCall = field(init=False, repr=False)
+    _shipped: ShippedFunction = field(init=False, repr=False, eq=False)
+
+    @overload
+    def __init__(
+        self,
+        name: str,
+        func: Callable[..., Coroutine[Any, Any, T]],
+        *,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        image: str | None = None,
+        requirements: str | Sequence[str] = (),
+        resources: Resources | Mapping[str, Any] | ResourceRequirements | None = None,
+        volume_mounts: str | Volume | Sequence[str | Volume] = (),
+        retry_limit: int | None = None,
+        env: Mapping[str, EnvValue] | None = None,
+        image_pull_policy: str = "IfNotPresent",
+        template_overrides: Mapping[str, Any] | Template | None = None,
+        options: TaskOptions | None = None,
+        **env_variables: EnvValue,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        name: str,
+        func: Callable[..., T],
+        *,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        image: str | None = None,
+        requirements: str | Sequence[str] = (),
+        resources: Resources | Mapping[str, Any] | ResourceRequirements | None = None,
+        volume_mounts: str | Volume | Sequence[str | Volume] = (),
+        retry_limit: int | None = None,
+        env: Mapping[str, EnvValue] | None = None,
+        image_pull_policy: str = "IfNotPresent",
+        template_overrides: Mapping[str, Any] | Template | None = None,
+        options: TaskOptions | None = None,
+        **env_variables: EnvValue,
+    ) -> None: ...
+    def __init__(
+        self,
+        name: str,
+        func: Callable[..., Any],
+        *,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        image: str | None = None,
+        requirements: str | Sequence[str] = (),
+        resources: Resources | Mapping[str, Any] | ResourceRequirements | None = None,
+        volume_mounts: str | Volume | Sequence[str | Volume] = (),
+        retry_limit: int | None = None,
+        env: Mapping[str, EnvValue] | None = None,
+        image_pull_policy: str = "IfNotPresent",
+        template_overrides: Mapping[str, Any] | Template | None = None,
+        options: TaskOptions | None = None,
+        **env_variables: EnvValue,
+    ) -> None:
+        super().__init__(
+            name,
+            resources=resources,
+            volume_mounts=volume_mounts,
+            retry_limit=retry_limit,
+            env=env,
+            image_pull_policy=image_pull_policy,
+            template_overrides=template_overrides,
+            options=options,
+            **env_variables,
+        )
+        _check_call(func, args, kwargs, image)
+        shipped = ship(func)
+        needed = _requirements(requirements)
+        self._put(
+            func=func,
+            args=tuple(args),
+            kwargs=freeze_mapping(kwargs) if kwargs else EMPTY,
+            image=image,
+            requirements=needed,
+            _call=bind(shipped, args, kwargs),
+            _shipped=shipped,
+        )
+        if image is None and shipped.imports:
+            self._warn_of_imports()
+
+    def _warn_of_imports(self) -> None:
+        missing = undeclared_imports(self._shipped, self.requirements)
+        if missing:
+            names = ", ".join(missing)
+            warnings.warn(
+                f"the function of the task {self.name!r} imports {names}, which the default image "
+                f'does not have: declare it, requirements=("{missing[0]}",), or name an image that '
+                "has it, image=…",
+                UndeclaredImportWarning,
+                stacklevel=3,
+            )
+
+    @property
+    def output(self) -> Reference:
+        """The function's value, for a later task of the same operation."""
+        return Reference(self.name, "output", self._shipped.return_annotation)
+
+    @property
+    def decoder(self) -> Decoder | None:
+        """What turns the JSON of the task's value into the value."""
+        return partial(decode_value, annotation=self._shipped.return_annotation)
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The values of earlier tasks that it takes."""
+        taken = self._call.inputs
+        if not taken:
+            return Input.of_texts(self.env.values()) if self.env else ()
+        by_name = {each.name: Input(each.name, each.reference, False) for each in taken}
+        return (*by_name.values(), *Input.of_texts(self.env.values()))
+
+    def body(self, context: TaskContext, parts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the fields of the Template that are this type's own."""
+        call = self._call
+        texts = context.texts.get(self.name)
+        if texts:
+            call = call.with_text(*texts)
+        wanted = context.wanted.get(self.name, _NOTHING)
+        source = self._shipped.script(
+            call.arguments,
+            requirements=self.requirements,
+            inputs=call.inputs,
+            raw_return=OUTPUT_RETURN_ENV in wanted,
+            capture_stdout=OUTPUT_STDOUT in wanted or OUTPUT_STDOUT_ENV in wanted,
+            raw_stdout=OUTPUT_STDOUT_ENV in wanted,
+        )
+        image = context.profile.base_image
+        if self.image is not None:
+            image = context.profile.image(self.image, f"{self.name}.image")
+        return {"script": ScriptTemplate(image=image, command=_COMMAND, source=source, **parts)}
+
+
+def _check_call(func: Any, args: Any, kwargs: Any, image: Any) -> None:
+    if not callable(func):
+        raise ConfigurationError(f"{func!r:.80} is no function", where="func")
+    if isinstance(args, str | bytes) or not isinstance(args, Sequence):
+        raise ConfigurationError(
+            f"expected a tuple, not {args!r:.80}", where="args", hint="one argument: args=(value,)"
+        )
+    if kwargs is not None and not isinstance(kwargs, Mapping):
+        raise ConfigurationError(f"expected a mapping, not {kwargs!r:.80}", where="kwargs")
+    if image is not None and (not isinstance(image, str) or not image):
+        raise ConfigurationError(f"expected an image, not {image!r:.80}", where="image")
+
+
+def _requirements(requirements: str | Sequence[str]) -> tuple[str, ...]:
+    if not requirements:
+        return ()
+    names = (requirements,) if isinstance(requirements, str) else tuple(requirements)
+    for name in names:
+        if not isinstance(name, str) or not name.strip() or name.startswith("-") or "\n" in name:
+            raise ConfigurationError(
+                f"{name!r:.80} is nothing that pip could install",
+                where="requirements",
+                hint='a requirement looks like "numpy>=2"',
+            )
+    return names

@@ -1,0 +1,177 @@
+"""What all tasks have in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+from attrs import Attribute, fields, frozen
+
+from aiowf.errors import ConfigurationError
+from aiowf.manifest import ResourceRequirements, Template
+from aiowf.manifest.names import task_name
+from aiowf.tasks.frozen import FrozenMapping
+from aiowf.tasks.options import (
+    NO_OPTIONS,
+    EnvValue,
+    TaskOptions,
+    as_overrides,
+    check_pull_policy,
+    check_retry_limit,
+    environment,
+)
+from aiowf.tasks.reference import Reference
+from aiowf.tasks.rendering import Input, TaskContext, render
+from aiowf.tasks.resources import Resources, as_resources
+from aiowf.tasks.volumes import Volume, as_volumes
+
+T_co = TypeVar("T_co", covariant=True)
+Decoder = Callable[[str | bytes], Any]
+
+
+@frozen(init=False)
+class Task(ABC, Generic[T_co]):
+    """A unit of work of an operation: one container, which runs to its end.
+
+    Tasks are values: they never change, are equal if they say the same, and may stand in several
+    operations. `attrs.evolve(task, name="other")` makes a variant. The type parameter is the type
+    of the value that the task produces.
+
+    Args:
+        name: Name, unique in its operation; spaces become "-", capitals lower case.
+        resources: What it needs: Resources, or Kubernetes' mapping of requests and limits.
+        volume_mounts: Volumes for this task alone: "claim:/path[:mode]" or Volume, one or several.
+        retry_limit: None: ten retries, with growing waits, of what was no fault of the task (lost
+            nodes, evictions, kills); a number: that many retries of any failure; 0: none.
+        env: Environment variables whose names clash with options.
+        image_pull_policy: "IfNotPresent", "Always" or "Never".
+        template_overrides: What is merged into Argo's template, in Argo's own camelCase: a mapping,
+            or a Template.
+        options: Further options.
+        env_variables: Environment variables: str, int, float, bool, or an earlier task's value.
+
+    Raises:
+        ConfigurationError: One of these cannot be; the message says which and why.
+    """
+
+    always_produces: ClassVar[tuple[str, ...]] = ()  # output parameters, asked for or not
+    replies: ClassVar[bool] = False  # whether its pods may send replies
+    keeps_stdout: ClassVar[bool] = False  # its own script does; Argo does it for foreign images
+
+    name: str
+    resources: Resources | None
+    volume_mounts: tuple[Volume, ...]
+    retry_limit: int | None
+    env: FrozenMapping[str | Reference]
+    image_pull_policy: str
+    template_overrides: FrozenMapping[Any]
+    options: TaskOptions
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        resources: Resources | Mapping[str, Any] | ResourceRequirements | None = None,
+        volume_mounts: str | Volume | Sequence[str | Volume] = (),
+        retry_limit: int | None = None,
+        env: Mapping[str, EnvValue] | None = None,
+        image_pull_policy: str = "IfNotPresent",
+        template_overrides: Mapping[str, Any] | Template | None = None,
+        options: TaskOptions | None = None,
+        **env_variables: EnvValue,
+    ) -> None:
+        if options is not None and not isinstance(options, TaskOptions):
+            raise ConfigurationError(f"options is {options!r:.80}, not TaskOptions(…)")
+        self._put(
+            name=task_name(name),
+            resources=as_resources(resources),
+            volume_mounts=_claims(volume_mounts),
+            retry_limit=check_retry_limit(retry_limit),
+            env=environment(env, env_variables),
+            image_pull_policy=check_pull_policy(image_pull_policy),
+            template_overrides=as_overrides(template_overrides),
+            options=options or NO_OPTIONS,
+        )
+        if self.template_overrides.get("name", self.name) != self.name:
+            raise ConfigurationError(
+                "the name of a template is its task's", where="template_overrides.name"
+            )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _make, (type(self), {each.name: getattr(self, each.name) for each in _given(self)})
+
+    def _put(self, **values: Any) -> None:
+        """Set fields while the value is made."""
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def needs_left_brace(self) -> bool:
+        """Whether the container needs the variable that spells braces."""
+        return bool(self.env)
+
+    @property
+    def stdout(self) -> Reference:
+        """What the task prints, for a later task of the same operation."""
+        return Reference(self.name, "stdout", str)
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The values of earlier tasks that it takes."""
+        return Input.of_texts(self.env.values()) if self.env else ()
+
+    @property
+    def decoder(self) -> Decoder | None:
+        """What turns the JSON of the task's value into the value; None if it produces none."""
+        return None
+
+    @abstractmethod
+    def body(self, context: TaskContext, parts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the fields of the Template that are this type's own.
+
+        Args:
+            context: What the operation gives to its tasks.
+            parts: The fields of the container that all types have.
+        """
+
+    def to_template(self, context: TaskContext) -> Template:
+        """Render Argo's template.
+
+        Args:
+            context: What the operation gives to its tasks.
+
+        Raises:
+            ConfigurationError: The profile lacks an image, or the overrides do not fit.
+        """
+        return render(self, context)
+
+
+def _given(task: Task[Any]) -> "list[Attribute[Any]]":
+    return [each for each in fields(type(task)) if each.init]
+
+
+def _make(cls: type[Task[Any]], given: Mapping[str, Any]) -> Task[Any]:
+    """Make a task again, from its pickled fields."""
+    return cls(**given)
+
+
+def _claims(volume_mounts: Any) -> tuple[Volume, ...]:
+    volumes = as_volumes(volume_mounts, "volume_mounts")
+    for volume in volumes:
+        if volume.claim is None:
+            raise ConfigurationError(
+                f"the volume {volume.path!r} of a task has no claim",
+                where="volume_mounts",
+                hint='say "claim:/path"; a directory for all tasks is the operation\'s '
+                "shared_directory",
+            )
+    return volumes
+
+
+@frozen(init=False)
+class InlinedTask(Task[T_co]):
+    """A task whose source stands in the manifest."""
+
+
+@frozen(init=False)
+class ContainerizedTask(Task[T_co]):
+    """A task that runs what is in its image."""
