@@ -1,13 +1,12 @@
 """150 one-line Bash pods by the process executor, and the same processes from a bare asyncio loop.
 
-Run: `python benchmarks/bench_pods.py`. The floor starts the same commands at the same concurrency with
-their output to files, and does nothing else. Both are run in turns; the medians are compared.
+The floor starts the same commands at the same concurrency with their output to files, and does
+nothing else. Both are run in turns; the medians are compared.
 """
 
 import asyncio
 import os
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -15,11 +14,25 @@ from pathlib import Path
 from aiowf.engine.executor import ProcessExecutor
 from aiowf.engine.pod import Pod
 from aiowf.manifest import ScriptTemplate
+from benchmarks.row import Row
 
 PODS = 150
 ROUNDS = 7
-LIMIT = 1.4
 SOURCE = "echo hi\n"
+
+
+def rows() -> list[Row]:
+    """Measure, in this process."""
+    seconds = asyncio.run(measure())
+    return [
+        Row(
+            name=f"{PODS} one-line Bash pods by the executor alone, to bare processes",
+            ours=seconds["pods"],
+            peer=seconds["bare"],
+            unit="s",
+            at_most=1.4,
+        )
+    ]
 
 
 async def floor(directory: Path, concurrency: int) -> float:
@@ -73,19 +86,12 @@ async def pods(directory: Path, concurrency: int) -> float:
         return time.perf_counter() - begin
 
 
-async def measure() -> float:
-    """Print both medians, and return their ratio."""
+async def measure() -> dict[str, float]:
+    """Return the median seconds of both."""
     concurrency = os.cpu_count() or 1
     seconds: dict[str, list[float]] = {"bare": [], "pods": []}
     for _ in range(ROUNDS):
         for name, work in (("bare", floor), ("pods", pods)):
             with tempfile.TemporaryDirectory() as directory:
                 seconds[name].append(await work(Path(directory), concurrency))
-    bare, ours = (statistics.median(seconds[name]) for name in ("bare", "pods"))
-    print(f"{PODS} processes, {concurrency} at a time: bare {bare:.3f} s, pods {ours:.3f} s")
-    print(f"ratio {ours / bare:.2f} (limit {LIMIT})")
-    return ours / bare
-
-
-if __name__ == "__main__":
-    sys.exit(0 if asyncio.run(measure()) <= LIMIT else 1)
+    return {name: statistics.median(values) for name, values in seconds.items()}

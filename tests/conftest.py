@@ -25,8 +25,9 @@ def blockbuster() -> Iterator[BlockBuster]:
     """Make a blocking call of aiowf in a running event loop fail; tests themselves may block."""
     with blockbuster_ctx("aiowf") as active:
         for function in active.functions.values():
-            # Source text is read once in the life of a process: of our own code for pods, and of
-            # the user's functions when a task is built.
+            # Read once in the life of a process: our own code for pods, Argo's field names, and the
+            # source of the user's functions when a task is built.
             function.can_block_in("tasks/functions/pod/embedding.py", ("embedded", "<listcomp>"))
+            function.can_block_in("manifest/spelling.py", "field_names")
             function.can_block_in("linecache.py", ("checkcache", "updatecache"))
         yield active

@@ -1,7 +1,9 @@
 """A respx router behind a real socket: routes and call assertions of respx, bytes of aiohttp."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -49,3 +51,34 @@ async def serve(router: respx.Router, *, unix: Path | None = None) -> AsyncItera
             yield f"http://{host}:{port}"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def serve_bytes(
+    talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    *,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[str]:
+    """Serve what need not be HTTP; give "host:port". Each connection ends with its `talk`."""
+    talks: set[asyncio.Task[None]] = set()
+
+    async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            try:
+                await talk(reader, writer)
+            finally:
+                writer.close()
+                await writer.wait_closed()
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.add(asyncio.create_task(run(reader, writer)))
+
+    listener = await asyncio.start_server(begin, "127.0.0.1", 0, ssl=tls)
+    host, port = listener.sockets[0].getsockname()
+    try:
+        yield f"{host}:{port}"
+    finally:
+        listener.close()
+        for each in talks:
+            each.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 from attrs import frozen
 
@@ -30,15 +30,15 @@ class LogLine:
     Attributes:
         task: Name of the task that wrote it.
         pod: Name of its pod.
-        text: The line, without a newline.
+        content: The line, without a newline.
     """
 
     task: str
     pod: str
-    text: str
+    content: str
 
     def __str__(self) -> str:
-        return f"{self.task}: {self.text}"
+        return f"{self.task}: {self.content}"
 
 
 async def follow_logs(
@@ -47,8 +47,9 @@ async def follow_logs(
     *,
     namespace: str | None = None,
     task: str | None = None,
+    pod: str | None = None,
     follow: bool = True,
-) -> AsyncIterator[LogLine]:
+) -> AsyncGenerator[LogLine, None]:
     """Give the lines that a workflow's tasks wrote and, with follow, write until it ends.
 
     Each line comes once, also when the connection breaks meanwhile; what Argo's executor writes
@@ -60,6 +61,7 @@ async def follow_logs(
         name: Name of the workflow.
         namespace: Its namespace; None for the session's.
         task: Only the lines of this task.
+        pod: Only the lines of this pod.
         follow: Whether to wait for more until the workflow ends.
 
     Raises:
@@ -72,15 +74,15 @@ async def follow_logs(
     failures = 0
     while True:
         try:
-            async for pod, content in _entries(session, names, follow=follow):
+            async for origin, content in _entries(session, names, pod, follow=follow):
                 failures = 0
-                told.add(pod)
-                new = lines.take(pod, content)
+                told.add(origin)
+                new = lines.take(origin, content)
                 text = None if new is None else without_executor(new)
                 if text is not None:
-                    who = await names.task_of(pod)
+                    who = await names.task_of(origin)
                     if task in (None, who):
-                        yield LogLine(who, pod, text)
+                        yield LogLine(who, origin, text)
             if not follow or await names.has_ended():
                 break
         except NotFoundError:
@@ -93,7 +95,7 @@ async def follow_logs(
         failures += 1
         lines.restart()
     async for line in _archived(session, names, told):
-        if task in (None, line.task):
+        if task in (None, line.task) and pod in (None, line.pod):
             yield line
 
 
@@ -145,7 +147,7 @@ class _Names:
 
 
 async def _entries(
-    session: ArgoSession, names: _Names, *, follow: bool
+    session: ArgoSession, names: _Names, pod: str | None, *, follow: bool
 ) -> AsyncIterator[tuple[str, str]]:
     """Give pod and content of the entries of one stream; it ends when the workflow has ended.
 
@@ -153,7 +155,7 @@ async def _entries(
     there were only keepalives for a while.
     """
     request = session.workflows.log_request(
-        names.name, namespace=names.namespace, follow=follow, timestamps=True
+        names.name, namespace=names.namespace, pod=pod, follow=follow, timestamps=True
     )
     async with session.stream(request) as batches:
         async for batch in batches:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -35,6 +35,9 @@ T = TypeVar("T")
 STREAM_DEADLINE = 45.0
 _CONNECT_DEADLINE = 10.0
 _MAX_ERROR_BYTES = 64 * 1024
+# What aiohttp raises: a TimeoutError is an OSError.
+_FAULTS = (aiohttp.ClientError, OSError, ValueError)
+_REPEATED_BY_AIOHTTP = frozenset({"PUT", "DELETE"})
 
 
 class ArgoSession:
@@ -89,6 +92,7 @@ class ArgoSession:
         self._given = session
         self._ssl = ssl
         self._timeout = timeout
+        self._call_timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=_CONNECT_DEADLINE)
         self._connections = connections
         self._attempts = attempts
         self._calls = None
@@ -158,9 +162,7 @@ class ArgoSession:
                 is tried again here.
         """
         headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
-        async with self._response(request, headers, deadline, streams=True) as response:
-            if response.status != 200:
-                raise await _refusal(request, response)
+        async with self._open_stream(request, headers, deadline) as response:
             if response.content_type == "text/html":
                 raise unreadable(request, "the server answered a web page", status=200)
             yield _messages(request, response)
@@ -174,9 +176,7 @@ class ArgoSession:
         Raises:
             ArgoError: The server refused, cannot be reached, or the connection broke.
         """
-        async with self._response(request, {}, deadline, streams=True) as response:
-            if response.status != 200:
-                raise await _refusal(request, response)
+        async with self._open_stream(request, {}, deadline) as response:
             yield _chunks(request, response)
 
     async def _repeat(self, request: Request, send: Callable[[], Awaitable[T]]) -> T:
@@ -199,54 +199,82 @@ class ArgoSession:
         return read_json(request, status, headers, body)
 
     async def _exchange(self, request: Request) -> tuple[int, Any, bytes]:
-        headers = {"Content-Type": "application/json"} if request.body is not None else {}
-        async with self._response(request, headers, self._timeout, streams=False) as response:
-            with _translated(request, self._timeout):
-                return response.status, response.headers, await response.read()
+        headers = {} if request.body is None else {"Content-Type": "application/json"}
+        timeout = self._call_timeout
+        response = await self._answer(request, headers, timeout, streams=False)
+        try:
+            return response.status, response.headers, await response.read()
+        except _FAULTS as error:
+            raise _translated(request, error, self._timeout) from None
+        finally:
+            response.release()
 
     @contextlib.asynccontextmanager
-    async def _response(
-        self, request: Request, headers: dict[str, str], deadline: float, *, streams: bool
+    async def _open_stream(
+        self, request: Request, headers: dict[str, str], deadline: float
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send a request; after 401 ask for a new token once, and send it once again."""
-        authorization = await self._credentials.header()
-        response = await self._send(request, headers, authorization, deadline, streams)
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=_CONNECT_DEADLINE, sock_read=deadline
+        )
         try:
-            if response.status == 401 and await self._credentials.renew(authorization):
-                response.close()
-                authorization = await self._credentials.header()
-                response = await self._send(request, headers, authorization, deadline, streams)
+            # The headers have a deadline of their own: they might come for ever.
+            async with asyncio.timeout(deadline):
+                response = await self._answer(request, headers, timeout, streams=True)
+        except TimeoutError as error:
+            raise _translated(request, error, deadline) from None
+        try:
+            if response.status != 200:
+                raise await _refusal(request, response)
             yield response
         finally:
             response.release()
+
+    async def _answer(
+        self,
+        request: Request,
+        headers: dict[str, str],
+        timeout: aiohttp.ClientTimeout,
+        *,
+        streams: bool,
+    ) -> aiohttp.ClientResponse:
+        """Send a request; after 401 ask for a new token once, and send it once again."""
+        authorization = await self._credentials.header()
+        response = await self._send(request, headers, authorization, timeout, streams)
+        try:
+            renewed = response.status == 401 and await self._credentials.renew(authorization)
+        except BaseException:
+            response.release()
+            raise
+        if renewed:
+            response.release()
+            authorization = await self._credentials.header()
+            response = await self._send(request, headers, authorization, timeout, streams)
+        return response
 
     async def _send(
         self,
         request: Request,
         headers: dict[str, str],
         authorization: str | None,
-        deadline: float,
+        timeout: aiohttp.ClientTimeout,
         streams: bool,
     ) -> aiohttp.ClientResponse:
         pool = await self._pool(streams=streams)
         if authorization is not None:
             headers = {**headers, "Authorization": authorization}
-        total = None if streams else deadline
-        with _translated(request, deadline):
-            # The headers of a stream have a deadline of their own: they might never end.
-            async with asyncio.timeout(deadline if streams else None):
-                return await pool.request(
-                    request.method,
-                    URL(self.settings.url + request.target, encoded=True),
-                    data=request.body,
-                    headers=headers,
-                    allow_redirects=False,
-                    ssl=True if self._ssl is None else self._ssl,
-                    middlewares=() if request.is_read else (_send_once,),
-                    timeout=aiohttp.ClientTimeout(
-                        total=total, sock_connect=_CONNECT_DEADLINE, sock_read=deadline
-                    ),
-                )
+        try:
+            return await pool.request(
+                request.method,
+                URL(self.settings.url + request.target, encoded=True),
+                data=request.body,
+                headers=headers,
+                allow_redirects=False,
+                ssl=True if self._ssl is None else self._ssl,
+                middlewares=(_send_once,) if request.method in _REPEATED_BY_AIOHTTP else (),
+                timeout=timeout,
+            )
+        except _FAULTS as error:
+            raise _translated(request, error, timeout.total or timeout.sock_read or 0) from None
 
     async def _pool(self, *, streams: bool) -> aiohttp.ClientSession:
         if self._closed:
@@ -303,8 +331,10 @@ async def _send_once(
 
 
 async def _refusal(request: Request, response: aiohttp.ClientResponse) -> ArgoError:
-    with _translated(request, STREAM_DEADLINE):
+    try:
         body = await response.content.read(_MAX_ERROR_BYTES)
+    except _FAULTS as error:
+        return _translated(request, error, STREAM_DEADLINE)
     return error_of(request, response.status, response.headers, body)
 
 
@@ -323,32 +353,33 @@ async def _messages(
 async def _chunks(request: Request, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     content = response.content
     while True:
-        with _translated(request, STREAM_DEADLINE):
+        try:
             chunk = await content.readany()
+        except _FAULTS as error:
+            raise _translated(request, error, STREAM_DEADLINE) from None
         if not chunk:
             return
         yield chunk
 
 
-@contextlib.contextmanager
-def _translated(request: Request, deadline: float) -> Iterator[None]:
-    """Turn what aiohttp raises into errors that name the request.
+def _translated(request: Request, error: Exception, deadline: float) -> ArgoError:
+    """Return what aiohttp raised as an error that names the request.
 
-    The cause is left out: some of aiohttp's errors hold the headers that were sent, and with
+    Its cause is to be left out: some of aiohttp's errors hold the headers that were sent, and with
     them the token.
     """
-    try:
-        yield
-    except TimeoutError:
-        raise no_connection(request, f"no answer within {deadline:g} s") from None
-    except (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch) as error:
-        hint = "Name the authority's certificate (ca_file), or say that none is to be checked."
-        raise unreadable(request, f"TLS failed: {error}", hint=hint) from None
-    except aiohttp.ClientPayloadError as error:
-        raise no_connection(request, f"the connection broke in the answer: {error}") from None
-    except aiohttp.ClientConnectionError as error:
-        raise no_connection(request, f"no connection: {error or type(error).__name__}") from None
-    except aiohttp.ClientResponseError as error:
-        raise unreadable(request, f"the answer is not HTTP: {error.message}") from None
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise unreadable(request, f"the request failed: {error or type(error).__name__}") from None
+    said = str(error) or type(error).__name__
+    match error:
+        case TimeoutError():
+            return no_connection(request, f"no answer within {deadline:g} s")
+        case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
+            hint = "Name the authority's certificate (ca_file), or say that none is to be checked."
+            return unreadable(request, f"TLS failed: {said}", hint=hint)
+        case aiohttp.ClientPayloadError():
+            return no_connection(request, f"the connection broke in the answer: {said}")
+        case aiohttp.ClientConnectionError():
+            return no_connection(request, f"no connection: {said}")
+        case aiohttp.ClientResponseError():
+            return unreadable(request, f"the answer is not HTTP: {error.message}")
+        case _:
+            return unreadable(request, f"the request failed: {said}")

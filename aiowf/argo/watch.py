@@ -28,8 +28,6 @@ from aiowf.wire.events import (
     read_event,
 )
 
-__all__ = ["Ending", "Subscription", "Watch"]
-
 _log = logging.getLogger("aiowf.argo")
 
 # A stream says something every 15 s. If it does not, a proxy keeps its words back or the connection
@@ -37,6 +35,8 @@ _log = logging.getLogger("aiowf.argo")
 _SILENCE = 20.0
 _RECONCILE = 120.0
 _CONFIRMATIONS = 8
+# A stream that lived so many seconds has not failed at once.
+_LASTING = 1.0
 # Messages above this many bytes are of a server that does not heed `fields`.
 _LARGE = 16 * 1024
 
@@ -144,6 +144,11 @@ class Watch:
             self._wanted.set()
         return made
 
+    def fail(self, error: AiowfError) -> None:
+        """Tell all who follow, now and later, that this watch cannot work any more."""
+        self._failure = error
+        self._settle_all(error)
+
     def _leave(self, gone: Subscription) -> None:
         followers = self._followed.get(gone.name, [])
         if gone in followers:
@@ -186,9 +191,10 @@ class Watch:
                 await self._read_stream()
             except (ArgoError, ConfigurationError) as error:
                 pause = self._understand(error)
-            if pause is None and loop.time() - began > 1.0:
+            if loop.time() - began > _LASTING:
                 failures = 0
-                continue
+                if pause is None:
+                    continue
             await asyncio.sleep(max(pause or 0.0, delay(failures)))
             failures += 1
 
@@ -334,10 +340,8 @@ def _prune(event: WatchEvent) -> None:
     """Drop what was not asked for, so that an event which waits to be read is small."""
     keep = {name.split(".")[1] for name in WATCHED_FIELDS}
     for part in tuple(event.object):
+        inner = event.object[part]
         if part not in ("metadata", "status"):
-            event.object.pop(part)
-    for part in ("metadata", "status"):
-        inner = event.object.get(part)
-        for name in tuple(inner) if isinstance(inner, dict) else ():
-            if name not in keep:
-                inner.pop(name)
+            del event.object[part]
+        elif isinstance(inner, dict):
+            event.object[part] = {name: value for name, value in inner.items() if name in keep}

@@ -62,7 +62,8 @@ async def _with_results(client: aiowf.Client, progress: Progress) -> str:
     result = await progress.during("report", op.execute(client=client))
     _expect(result.files.json("totals.json") == {"sum": 7}, f"files: {dict(result.files)}")
     _expect(result.value == 2, f"value: {result.value}")
-    return f"{', '.join(sorted(result.files))}: {result.files.text('report.txt').strip()}"
+    report = ", ".join(result.files.text("report.txt").splitlines())
+    return f"{', '.join(sorted(result.files))} came back; the report says: {report}"
 
 
 async def _notice(client: aiowf.Client, progress: Progress) -> str:

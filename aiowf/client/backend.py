@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from aiowf.client.settings import DEFAULT_NAMESPACE, ClientSettings
-from aiowf.errors import AiowfWarning, ConfigurationError, MissingResultsError
+from aiowf.errors import AiowfWarning, ConfigurationError, EngineError, MissingResultsError
 from aiowf.manifest import EnvVar
 from aiowf.manifest.rendering import ReplyTarget
 from aiowf.profile import Profile
@@ -47,6 +47,15 @@ class Backend:
     def runtime_image(self) -> str | None:
         """Return the image of aiowf.runtime where the profile need not name one."""
         return ENGINE_RUNTIME_IMAGE if self.engine is not None else None
+
+    def check_alive(self) -> None:
+        """Raise if the embedded engine is gone: nobody will answer any more.
+
+        Raises:
+            EngineError: It is; the message says why.
+        """
+        if self.engine is not None and self.engine.died.done():
+            raise engine_is_gone(self.engine.died.result())
 
     async def claim_exists(self, claim: str) -> bool:
         """Return whether a claim exists; true, with a warning, if nobody can say."""
@@ -116,6 +125,11 @@ class Backend:
         if self.channel is None:
             return {}
         return {labels.REPLY_TOPIC: self.channel.topic}
+
+
+def engine_is_gone(reason: str) -> EngineError:
+    """Return the error for whoever needs an engine that is gone."""
+    return EngineError(reason, hint="What it ran is lost. Open a new client to run it again.")
 
 
 async def open_backend(settings: ClientSettings, stack: AsyncExitStack) -> Backend:

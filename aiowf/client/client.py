@@ -19,7 +19,7 @@ from aiowf.manifest.rendering import Renderable
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aiowf.argo import ArgoSession
+    from aiowf.argo import ArgoSession, Subscription
     from aiowf.client.backend import Backend
     from aiowf.client.notices import Notices
     from aiowf.client.watching import Watching
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-# The life of a client. From "new" it opens, from "open" it closes; a closed one stays closed.
-_NEW, _OPEN, _CLOSED = "new", "open", "closed"
+# The life of a client, from one to the next; it closes from each of them, and stays closed.
+_NEW, _OPENING, _OPEN, _CLOSED = "new", "opening", "open", "closed"
+# Seconds that the close waits for the ends of cancelled operations.
+_PATIENCE = 10.0
 
 
 def connect(
@@ -136,20 +138,27 @@ class Client:
         from aiowf.client.notices import Notices
         from aiowf.client.watching import Watching
 
+        self._state = _OPENING
+        try:
+            async with AsyncExitStack() as stack:
+                self._backend = await open_backend(self.settings, stack)
+                self._watching = await stack.enter_async_context(Watching(self._backend))
+                self._notices = Notices(self._backend)
+                self._stack = stack.pop_all()
+        except BaseException:
+            self._state = _CLOSED
+            raise
         self._state = _OPEN
-        async with AsyncExitStack() as stack:
-            self._backend = await open_backend(self.settings, stack)
-            self._watching = await stack.enter_async_context(Watching(self._backend))
-            self._notices = Notices(self._backend)
-            self._stack = stack.pop_all()
 
     async def aclose(self) -> None:
         """Close the client: whoever still waits gets an error that says so."""
         if self._state == _CLOSED:
             return
         self._state = _CLOSED
-        while self._loose_ends:
-            await asyncio.wait(self._loose_ends)
+        if self._loose_ends:
+            await asyncio.wait(self._loose_ends, timeout=_PATIENCE)
+        for task in self._loose_ends:
+            task.cancel()
         await self._stack.aclose()
         self._backend = None
 
@@ -247,16 +256,18 @@ class Client:
         run: Run[Any] = Run(self, plan.name, self.backend.namespace, plan=plan, **defaults)
         if self._permits is not None:
             await self._permits.acquire()
-        subscription = self.watching.expect(run)
+        subscription: Subscription | None = None
         try:
+            subscription = self.watching.expect(run)
             created = await send(plan, self.backend, run.namespace)
         except BaseException:
-            subscription.close()
+            if subscription is not None:
+                subscription.close()
             self.watching.unexpect(run)
             if self._permits is not None:
                 self._permits.release()
             raise
-        run._bind(created, subscription, self.backend.session_id)
+        run._bind(created, subscription)
         if self._permits is not None:
             self.watching.when_ended(run, self._permits.release)
         return run

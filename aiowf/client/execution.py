@@ -48,14 +48,13 @@ async def execute(
         return await _submit_in_time(client, plan, limit, on_cancel, defaults)
     run: Run[Any] | None = None
     try:
-        async with asyncio.timeout(limit):
+        async with asyncio.timeout(limit) as scope:
             run = await client.send(plan, check=check, pending_timeout=patience)
             return await wait(run, check=check)
-    except TimeoutError as error:
-        if isinstance(error, AiowfError):
+    except TimeoutError:
+        if limit is None or not scope.expired():
             raise
         await _end(client, plan, run, on_cancel)
-        assert limit is not None
         raise _timed_out(plan, run, limit, on_cancel, client) from None
     except (asyncio.CancelledError, OperationStuckError):
         await _end(client, plan, run, on_cancel)
@@ -70,13 +69,12 @@ async def _submit_in_time(
     defaults: dict[str, Any],
 ) -> "Run[Any]":
     try:
-        async with asyncio.timeout(limit):
+        async with asyncio.timeout(limit) as scope:
             return await client.send(plan, **defaults)
-    except TimeoutError as error:
-        if isinstance(error, AiowfError):
+    except TimeoutError:
+        if limit is None or not scope.expired():
             raise
         await _end(client, plan, None, on_cancel)
-        assert limit is not None
         raise _timed_out(plan, None, limit, on_cancel, client) from None
     except asyncio.CancelledError:
         await _end(client, plan, None, on_cancel)

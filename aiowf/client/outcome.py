@@ -96,7 +96,8 @@ def _marker(text: str | None) -> str | None:
         data = orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
-    return str(data[labels.LARGE_VALUE]) if isinstance(data, dict) else None
+    digest = data.get(labels.LARGE_VALUE) if isinstance(data, dict) else None
+    return digest if isinstance(digest, str) else None
 
 
 def _time(text: str | None) -> datetime | None:

@@ -4,16 +4,15 @@ from collections.abc import AsyncIterator, Generator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from aiowf.client.watching import Change, attach, changes, log_lines
 from aiowf.manifest import Workflow
-from aiowf.manifest.fields import Raw
 from aiowf.wire import labels
 
 if TYPE_CHECKING:
     from aiowf.argo import Subscription
     from aiowf.client.client import Client
     from aiowf.client.result import Result
-    from aiowf.client.submission import Plan
-    from aiowf.client.watching import Change
+    from aiowf.client.submission import Plan, Sent
 
 T = TypeVar("T")
 
@@ -51,15 +50,20 @@ class Run(Generic[T]):
         # Set for a run that this client submitted itself: its events come over the client's watch.
         self._subscription: Subscription | None = None
 
-    def _bind(self, created: Raw, subscription: "Subscription", session: str) -> None:
+    def _bind(self, sent: "Sent", subscription: "Subscription") -> None:
         """Take what the server answered; a workflow of another session is watched by its name."""
-        self.phase = (created.get("status") or {}).get("phase") or ""
-        meta = created.get("metadata") or {}
-        if (meta.get("labels") or {}).get(labels.SESSION) == session:
-            subscription.bind(str(meta.get("uid") or ""))
+        self.phase = (sent.workflow.get("status") or {}).get("phase") or ""
+        meta = sent.workflow.get("metadata") or {}
+        if (meta.get("labels") or {}).get(labels.SESSION) == self._client.backend.session_id:
+            attach(subscription, sent.workflow)
             self._subscription = subscription
         else:
             subscription.close()
+        replies = self._client.watching.replies
+        if not sent.is_new and replies is not None and self._plan and self._plan.wants_files:
+            notes = meta.get("annotations") or {}
+            if labels.REPLY_TOPIC in notes:
+                replies.replay(self.name, notes[labels.REPLY_TOPIC])
 
     def __repr__(self) -> str:
         return f"<Run {self.namespace}/{self.name} [{self.phase or 'submitted'}]>"
@@ -111,8 +115,6 @@ class Run(Generic[T]):
 
     async def watch(self) -> "AsyncIterator[Change]":
         """Yield every change until the end, the present state first."""
-        from aiowf.client.watching import changes
-
         async for change in changes(self):
             yield change
 
@@ -123,8 +125,6 @@ class Run(Generic[T]):
             task: A task or its name; None: all tasks, each line behind the name of its pod's task.
             follow: Whether to go on until the workflow ends.
         """
-        from aiowf.client.watching import log_lines
-
         name = task if task is None or isinstance(task, str) else task.name
         async for line in log_lines(self, name, follow=follow):
             yield line

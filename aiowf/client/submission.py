@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import itertools
 import math
 import secrets
 import time
@@ -91,6 +92,11 @@ async def plan_operation(
     """
     if id is not None and (not isinstance(id, str) or not id):
         raise ConfigurationError(f"id={id!r}: it is a string that is not empty")
+    if not callable(getattr(op, "to_workflow", None)):
+        raise ConfigurationError(
+            f"{type(op).__name__} does not become a workflow",
+            hint="Operations that run in the service itself are executed without a client.",
+        )
     name = full_name(op.name, id)
     claims = {claim: await backend.claim_exists(claim) for claim in op.claims}
     submission = Submission(
@@ -167,8 +173,21 @@ def _plan(
     return Plan(workflow=workflow, key=key, durable=id is not None, **known)
 
 
-async def send(plan: Plan, backend: "Backend", namespace: str) -> Raw:
-    """Create the workflow, once, and return it as the server answered it, in JSON data.
+@frozen
+class Sent:
+    """A workflow that the server has.
+
+    Attributes:
+        workflow: It, as the server answered, in JSON data.
+        is_new: Whether this call created it; else it was there already.
+    """
+
+    workflow: Raw
+    is_new: bool
+
+
+async def send(plan: Plan, backend: "Backend", namespace: str) -> Sent:
+    """Create the workflow, once.
 
     After a failure that leaves open whether the server has it, the server is asked before it is
     sent again; with the full name and the idempotency label the answer is certain.
@@ -183,25 +202,27 @@ async def send(plan: Plan, backend: "Backend", namespace: str) -> Raw:
     check_size(body)
     end = time.monotonic() + WINDOW_SECONDS
     pause = _FIRST_PAUSE
-    while True:
+    for asked in itertools.count():
         try:
-            return await backend.argo.workflows.create_raw(body, namespace=namespace)
+            return Sent(await backend.argo.workflows.create_raw(body, namespace=namespace), True)
         except AlreadyExistsError as error:
-            return await _ours(plan, backend, namespace, error)
+            return Sent(await _ours(plan, backend, namespace, error), asked > 0)
         except RateLimitedError as error:
             problem: ArgoError = error
             pause = max(pause, error.retry_after or 0.0)
         except (UnavailableError, ServerError) as error:
+            backend.check_alive()
             problem = error
             if _is_refusal(error):
                 raise
             found = await _look(plan, backend, namespace)
             if found is not None:
-                return found
+                return Sent(found, True)
         if time.monotonic() + pause > end:
             raise _unknown(plan, problem) from problem
         await asyncio.sleep(pause * (0.5 + secrets.randbelow(1000) / 1000))
         pause = min(pause * 2, _LONGEST_PAUSE)
+    raise AssertionError("unreachable")  # pragma: no cover
 
 
 def _is_refusal(error: ArgoError) -> bool:

@@ -61,10 +61,10 @@ async def wait(
     limit = seconds(timeout, "timeout")
     if run._result is None:
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(limit) as scope:
                 result = await _result(run)
-        except TimeoutError as error:
-            if isinstance(error, AiowfError) or limit is None:
+        except TimeoutError:
+            if limit is None or not scope.expired():
                 raise
             raise _not_yet(run, limit) from None
         run._result, run.phase = result, result.phase
@@ -92,16 +92,17 @@ async def _settled(run: "Run[Any]", subscription: "Subscription") -> "Files | No
     if run._plan is None or not run._plan.wants_files or replies is None:
         _accept(run, await _end(run, subscription))
         return None
-    files = replies.expect(run.name).done
-    ending = asyncio.create_task(_end(run, subscription))
+    files: asyncio.Future[Any] = replies.expect(run.name).done
+    ending: asyncio.Future[Any] = asyncio.create_task(_end(run, subscription))
     try:
-        await asyncio.wait({files, ending}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((files, ending), return_when=asyncio.FIRST_COMPLETED)
         if files.done() and not ending.done():
             # The verdict of the work is known; Argo may need seconds more to say so itself.
             await asyncio.wait({ending}, timeout=_END_AFTER_FILES)
         if ending.done():
             return await _files_of_ended(run, files, _accept(run, ending.result()))
-        return await files
+        found: Files = await files
+        return found
     finally:
         ending.cancel()
         await asyncio.wait({ending})
@@ -164,7 +165,7 @@ async def _look(run: "Run[Any]", still: float, patience: float | None) -> float 
     """
     try:
         workflow = await run.workflow()
-    except ArgoError as error:
+    except (ArgoError, ConfigurationError) as error:
         log.warning("%s cannot be looked at: %s", run.name, error)
         return None
     pending = next(iter(nodes.pending_nodes(workflow)), None)

@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define, field, frozen
 
+from aiowf.client.backend import engine_is_gone
 from aiowf.errors import ArgoError, BadRequestError, RateLimitedError, UnavailableError
 from aiowf.manifest import Workflow, structure
+from aiowf.manifest.fields import Raw
 from aiowf.replies.channel import Replies
 from aiowf.wire import labels
 from aiowf.wire.errors import is_expired
-from aiowf.wire.events import FINAL_PHASES, read_event, read_result
+from aiowf.wire.events import (
+    FINAL_PHASES,
+    LISTED,
+    WATCHED_FIELDS,
+    as_event,
+    read_event,
+    read_result,
+)
 from aiowf.wire.log_lines import read_entry, without_executor
 
 if TYPE_CHECKING:
@@ -66,6 +75,8 @@ class Watching:
     _watch: "Watch | None" = field(default=None, init=False)
     replies: Replies | None = field(default=None, init=False)
     _stack: AsyncExitStack = field(factory=AsyncExitStack, init=False)
+    # Waits for the death of the embedded engine, where there is one; cancelled at the close.
+    _mourner: "asyncio.Task[None] | None" = field(default=None, init=False)
     # Tasks that wait for an end on behalf of a callback; cancelled and awaited at the close.
     _callbacks: set["asyncio.Task[None]"] = field(factory=set, init=False)
 
@@ -80,10 +91,18 @@ class Watching:
                     label_selector=f"{labels.SESSION}={self.backend.session_id}",
                 )
             )
+            if self.backend.engine is not None:
+                self._mourner = asyncio.create_task(self._mourn(self.backend.engine.died))
+                stack.push_async_callback(_cancel, self._mourner)
             if self.backend.channel is not None:
                 self.replies = await stack.enter_async_context(Replies(self.backend.channel))
             self._stack = stack.pop_all()
         return self
+
+    async def _mourn(self, died: "asyncio.Future[str]") -> None:
+        """Tell all who wait when the embedded engine is gone."""
+        assert self._watch is not None
+        self._watch.fail(engine_is_gone(await died))
 
     async def __aexit__(self, *_: object) -> None:
         for task in self._callbacks:
@@ -112,15 +131,17 @@ class Watching:
             return
         from aiowf.argo import Watch
 
-        found = await self.backend.argo.workflows.get_raw(
-            run.name, namespace=run.namespace, fields=("metadata.uid",)
-        )
-        async with Watch(
+        watch = Watch(
             self.backend.argo,
             namespace=run.namespace,
             field_selector=f"metadata.name={run.name}",
-        ) as watch:
-            with watch.follow(run.name, found["metadata"]["uid"]) as subscription:
+        )
+        async with watch:
+            with watch.follow(run.name) as subscription:
+                found = await self.backend.argo.workflows.get_raw(
+                    run.name, namespace=run.namespace, fields=WATCHED_FIELDS
+                )
+                attach(subscription, found)
                 yield subscription
 
     def when_ended(self, run: "Run[Any]", callback: Callable[[], None]) -> None:
@@ -157,6 +178,19 @@ class Watching:
         except (ArgoError, TimeoutError):
             pass  # the error that is being told matters more than its last lines
         return tuple(kept[-lines:])
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+def attach(subscription: "Subscription", found: Raw) -> None:
+    """Bind a subscription to a workflow as it was found, which may have ended already."""
+    event = as_event(LISTED, dict(found))
+    if event is not None:
+        subscription.bind(event.uid)
+        subscription.tell(event)
 
 
 async def changes(run: "Run[Any]") -> AsyncGenerator[Change, None]:
@@ -218,4 +252,4 @@ async def log_lines(
         follow_logs(run._client.argo, run.name, namespace=run.namespace, task=task, follow=follow)
     ) as lines:
         async for line in lines:
-            yield line.text if task is not None else str(line)
+            yield line.content if task is not None else str(line)

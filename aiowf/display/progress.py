@@ -1,6 +1,5 @@
 """Live progress: a tree that moves in a terminal, a line per change elsewhere."""
 
-import asyncio
 import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -61,11 +60,9 @@ class Progress:
 
     async def follow(self, run: "Run[T]") -> "Result[T]":
         """Show every change of a run to its end; return its result."""
-        async with asyncio.TaskGroup() as group:
-            waiting = group.create_task(run.wait())
-            async for change in run.watch():
-                self._take(change.workflow)
-        return waiting.result()
+        async for change in run.watch():
+            self._take(change.workflow)
+        return await run.wait()
 
     async def during(self, label: str, work: Awaitable[T]) -> T:
         """Show that something runs until it ends; return what it gives."""

@@ -13,7 +13,7 @@ from aiowf.engine.refusal import invalid
 from aiowf.engine.substitution import expressions_in
 from aiowf.engine.validation import validate
 from aiowf.errors import ConfigurationError
-from aiowf.manifest import Container, ScriptTemplate, Volume, Workflow, structure
+from aiowf.manifest import Container, ScriptTemplate, Workflow, structure
 
 Data = Mapping[str, Any]
 NOT_RUN = "the embedded engine does not run this"
@@ -57,8 +57,6 @@ class Admission:
         Raises:
             Refusal: What is wrong, and where.
         """
-        if "spec" not in workflow:
-            raise invalid("spec.entrypoint is required")
         try:
             typed = structure(workflow, Workflow)
         except ConfigurationError as error:
@@ -73,18 +71,15 @@ class Admission:
     def _check_typed(self, workflow: Workflow) -> None:
         assert workflow.spec is not None
         for number, volume in enumerate(workflow.spec.volumes or ()):
-            self._volume(volume, f"spec.volumes[{number}]")
+            self.executor.check_volume(volume, f"spec.volumes[{number}]")
         for number, template in enumerate(workflow.spec.templates or ()):
             here = f"spec.templates[{number}]"
             for index, volume in enumerate(template.volumes or ()):
-                self._volume(volume, f"{here}.volumes[{index}]")
+                self.executor.check_volume(volume, f"{here}.volumes[{index}]")
             container: Container | ScriptTemplate | None = template.container or template.script
             if container is not None:
                 kind = "container" if template.container is not None else "script"
                 self.executor.check(container, f"{here}.{kind}")
-
-    def _volume(self, volume: Volume, where: str) -> None:
-        self.executor.check_volume(volume, where)
 
     def _check_spec(self, spec: Data) -> None:
         _refuse_fields(spec, _SPEC, "spec")

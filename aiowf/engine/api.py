@@ -1,7 +1,7 @@
 """The engine's own HTTP interface beside Argo's: topics, values and claims, below /aiowf/v1.
 
-Clients may do everything. Pods, with the token of their workflow, may add records to topics, and put
-and get the values of that workflow.
+Clients may do everything. Pods, with the token of their workflow, may add records to topics, and
+put and get the values of that workflow.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """The engine: all workflows, the pods that they run, and what happens to them afterwards."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -12,18 +13,21 @@ from aiowf.engine import naming
 from aiowf.engine.clock import Clock, timestamp
 from aiowf.engine.collection import forget_after, ttl_of, wants_claims_deleted
 from aiowf.engine.nodes import Node
-from aiowf.engine.pod import Executor
-from aiowf.engine.pods import Ending, ending_of
+from aiowf.engine.pod import Executor, PodResult
+from aiowf.engine.pods import Ending, PodRun, ending_of
 from aiowf.engine.run import WorkflowRun
 from aiowf.engine.store import Store
 
 # Changes of one workflow that come faster than this are told together.
 _QUIET = 0.02
+# The end of a pod that was to end before it could start.
+_KILLED = PodResult(exit_code=143, reason="Error")
+_log = logging.getLogger(__name__)
 Gone = Callable[[str, str], None]
 
 
-def _nothing(_namespace: str, _name: str) -> None:
-    pass
+def ignore(_namespace: str, _name: str) -> None:
+    """Do nothing about a claim or workflow that is gone."""
 
 
 @define(eq=False)
@@ -41,8 +45,8 @@ class Controller:
     executor: Executor
     clock: Clock = field(factory=Clock)
     grace: float = 10.0
-    claim_gone: Gone = _nothing
-    workflow_gone: Gone = _nothing
+    claim_gone: Gone = ignore
+    workflow_gone: Gone = ignore
     store: Store = field(factory=Store)
     # Runs all pods; there is one while the engine is open.
     _group: asyncio.TaskGroup | None = None
@@ -56,6 +60,10 @@ class Controller:
     _labels: dict[WorkflowRun, Mapping[str, str]] = field(factory=dict)
     # What is to happen to finished workflows: TTL and pod GC.
     _timers: dict[WorkflowRun, list[asyncio.TimerHandle]] = field(factory=dict)
+    # Deleted workflows → how many of their pods have not ended.
+    _leaving: dict[tuple[str, str], int] = field(factory=dict)
+    # New workflows of such a name, which wait for those pods.
+    _held: dict[tuple[str, str], WorkflowRun] = field(factory=dict)
     # Names of claims that are to be deleted when the last pod of their workflow has ended.
     _unclaimed: dict[WorkflowRun, list[str]] = field(factory=dict)
     # Set, and replaced, whenever a pod starts or a workflow ends: for those who follow logs.
@@ -119,7 +127,10 @@ class Controller:
         return WorkflowRun(self, metadata, dict(workflow["spec"]), labels)
 
     def _start(self, run: WorkflowRun) -> None:
-        if run in self._told and run.started is None:
+        key = (run.namespace, run.name)
+        if key in self._leaving:
+            self._held[key] = run
+        elif run in self._told and run.started is None:
             run.start()
 
     def delete(self, run: WorkflowRun) -> None:
@@ -139,7 +150,9 @@ class Controller:
         if node.pod.ended:
             self.executor.forget(node.pod.pod.key)
         else:
-            self.executor.kill(node.pod.pod.key, grace=self.grace)
+            self._kill(node.pod)
+            key = (node.pod.pod.namespace, node.pod.pod.workflow_name)
+            self._leaving[key] = self._leaving.get(key, 0) + 1
 
     def _forget(self, run: WorkflowRun) -> None:
         """Forget everything that would happen to a workflow."""
@@ -246,30 +259,53 @@ class Controller:
             self._wake(run)
 
         try:
-            result = await self.executor.run(pod, started)
+            result = _KILLED if state.killed else await self.executor.run(pod, started)
             ending = ending_of(state, result)
         except Exception as error:  # the pod's trouble is not the other pods'
             ending = Ending("Error", f"{type(error).__name__}: {error}", None)
         if state.timer is not None:
             state.timer.cancel()
+        try:
+            self._pod_ended(run, node, ending)
+        except Exception:  # nor is the workflow's trouble the other workflows'
+            _log.exception("the end of pod %s failed the engine", pod.key)
+
+    def _pod_ended(self, run: WorkflowRun, node: Node, ending: Ending) -> None:
+        assert node.pod is not None
         run.pod_ended(node, ending)
         self._sweep_claims(run)
-        if state.abandoned:
-            self.executor.forget(pod.key)
+        if run not in self._told:
+            self._left(run)
+        if node.pod.abandoned:
+            self.executor.forget(node.pod.pod.key)
             return
         delay = forget_after(run.spec, "pod", ending.phase)
         if delay is not None:
             self._later(run, delay, lambda: self._forget_pod(node))
 
+    def _left(self, run: WorkflowRun) -> None:
+        """Note the end of a pod of a deleted workflow; the last one makes room for its name."""
+        key = (run.namespace, run.name)
+        self._leaving[key] -= 1
+        if not self._leaving[key]:
+            del self._leaving[key]
+            heir = self._held.pop(key, None)
+            if heir is not None:
+                self._start(heir)
+
     def _too_late(self, node: Node) -> None:
         assert node.pod is not None
         node.pod.too_late = True
-        self.executor.kill(node.pod.pod.key, grace=self.grace)
+        self._kill(node.pod)
 
     def kill_pod(self, run: WorkflowRun, node: Node) -> None:
         """Ask the pod of a node to end."""
         assert node.pod is not None
-        self.executor.kill(node.pod.pod.key, grace=self.grace)
+        self._kill(node.pod)
+
+    def _kill(self, state: PodRun) -> None:
+        state.killed = True
+        self.executor.kill(state.pod.key, grace=self.grace)
 
     # News for those who follow logs.
 

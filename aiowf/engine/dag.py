@@ -195,8 +195,6 @@ class DagFrame(Frame):
         if is_loop(task.data):
             self.scope.add_all(name, [self.run.nodes[one] for one in child.children])
         self.scope.add(name, child)
-        if self.node.fulfilled:
-            return
         for dependent in task.dependents:
             self.tasks[dependent].missing -= 1
             if not self.tasks[dependent].missing:

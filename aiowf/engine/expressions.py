@@ -10,6 +10,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 # A compiled expression takes the lookup of a dotted variable name.
@@ -288,6 +289,7 @@ def _truth(value: Any) -> bool:
     return value
 
 
+@lru_cache(maxsize=256)
 def compile_expression(text: str, *, words: bool = False) -> Evaluate:
     """Read an expression.
 

@@ -4,6 +4,7 @@ A frame starts children within the limits of parallelism, and is told of each on
 fulfilled. It never waits: between two events of its children it is only data.
 """
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ FAIL_FAST = "template has failed or errored children and failFast enabled"
 
 
 @define(eq=False)
-class Frame:
+class Frame(ABC):
     """Base of all frames.
 
     Attributes:
@@ -66,9 +67,9 @@ class Frame:
         self.fill()
         self.advance(child)
 
+    @abstractmethod
     def advance(self, child: Node) -> None:
         """Go on after a child was fulfilled."""
-        raise NotImplementedError
 
 
 def template_limits(data: Mapping[str, Any]) -> tuple[int | None, bool]:

@@ -33,6 +33,8 @@ def launch(
     directory: str | os.PathLike[str] | None = None,
     claims: str | os.PathLike[str] | None = None,
     namespaces: bool = True,
+    address: tuple[str, int] | None = None,
+    token: str | None = None,
 ) -> Engine:
     """Start an embedded engine; it starts while you do something else.
 
@@ -46,6 +48,8 @@ def launch(
         claims: Directory of persistent claims, `<namespace>/<claim>` below it, that outlive the
             engine; default: none do.
         namespaces: Whether pods may have mount namespaces, where the kernel allows it.
+        address: Host and port to listen on as well, for other clients.
+        token: What requests have to carry as bearer token; default: a random one.
 
     Raises:
         EngineError: There is no interpreter to start, or this is not Unix.
@@ -59,11 +63,12 @@ def launch(
     own, socket_path = choose_directories(name, None if directory is None else os.fspath(directory))
     settings = {
         "client": os.getpid(),
-        "token": secrets.token_urlsafe(24),
+        "token": token or secrets.token_urlsafe(24),
         "cookie": f"AIOWF_ENGINE={own}",
         "directory": own,
         "directories": list(dict.fromkeys([own, os.path.dirname(socket_path)])),
         "socket": socket_path,
+        "address": address,
         "claims": claims and os.path.abspath(claims),
         "images": {name: list(words) for name, words in (images or {}).items()},
         "max_pods": max_pods,

@@ -3,15 +3,16 @@
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from attrs import frozen
 
 from aiowf.engine.controller import Controller
+from aiowf.engine.listing import integer
 from aiowf.engine.nodes import Node
 from aiowf.engine.pod import PodLog
-from aiowf.engine.refusal import internal, invalid
+from aiowf.engine.refusal import internal
 from aiowf.engine.run import WorkflowRun
 from aiowf.engine.selectors import Matches, label_selector
 
@@ -51,19 +52,11 @@ def log_options(query: Mapping[str, str]) -> LogOptions:
         matches=label_selector(query.get("selector")),
         grep=_grep(query.get("grep")),
         follow=query.get("logOptions.follow") == "true",
-        tail=_number(query.get("logOptions.tailLines")),
+        tail=integer(tail) if (tail := query.get("logOptions.tailLines")) else None,
         # As a cluster: a pod has several containers, so none is meant unless it is named.
         nothing=query.get("logOptions.container") != "main"
         or query.get("logOptions.previous") == "true",
     )
-
-
-def _number(text: str | None) -> int | None:
-    if not text:
-        return None
-    if not text.lstrip("-").isdigit():
-        raise invalid(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    return int(text)
 
 
 def _grep(text: str | None) -> re.Pattern[str] | None:
@@ -77,7 +70,7 @@ def _grep(text: str | None) -> re.Pattern[str] | None:
 
 async def log_entries(
     controller: Controller, run: WorkflowRun, options: LogOptions
-) -> AsyncIterator[list[Any]]:
+) -> AsyncGenerator[list[Any], None]:
     """Yield batches of log entries of a workflow's pods."""
     if options.nothing:
         return
@@ -128,7 +121,7 @@ def _entries(lines: list[bytes], node: Node, options: LogOptions) -> list[Any]:
 
 async def _followed(
     controller: Controller, run: WorkflowRun, options: LogOptions
-) -> AsyncIterator[list[Any]]:
+) -> AsyncGenerator[list[Any], None]:
     """Yield entries as they come, until the workflow has ended and all its pods are read."""
     queue: asyncio.Queue[list[Any]] = asyncio.Queue(_BATCHES)
     readers: dict[str, asyncio.Task[None]] = {}

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from aiowf.engine.plan import ExecutionError
 from aiowf.engine.expressions import to_json, to_text
+from aiowf.engine.plan import ExecutionError
 from aiowf.engine.substitution import substitute_json
 
 LOOPS = ("withItems", "withParam", "withSequence")

@@ -1,12 +1,14 @@
 """The names that Argo's controller gives to nodes, pods and claims."""
 
 import secrets
+from functools import lru_cache
 
 # Kubernetes' alphabet for generated names: no vowels, nothing that looks like a vowel.
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _MAX_POD_PREFIX = 253 - 11  # what a pod's name leaves beside "-" and a hash of ten digits
 
 
+@lru_cache(maxsize=8192)
 def fnv1a32(text: str) -> int:
     """Return the 32-bit FNV-1a hash of a text."""
     value = 0x811C9DC5

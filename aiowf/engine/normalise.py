@@ -4,14 +4,13 @@ Unknown fields are dropped, names match without case, numbers and booleans becom
 parameter's value stands, and structures that Go always writes appear, if empty.
 """
 
-import json
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from aiowf.engine.refusal import invalid
 from aiowf.engine.substitution import parameters_as_text
+from aiowf.manifest.spelling import field_names
 
 # What Go writes although it is empty.
 _ALWAYS: Mapping[str, Mapping[str, Any]] = {
@@ -22,21 +21,16 @@ _ALWAYS: Mapping[str, Mapping[str, Any]] = {
     "Container": {"name": "", "resources": {}},
     "ScriptTemplate": {"name": "", "resources": {}},
 }
+# Read with the module: a server must not read files as it answers.
+_SCHEMA = field_names()
 # Fields of parameters that take any scalar and hold a string.
 _ANY_STRING = frozenset({"value", "default"})
 _KINDS = {list: "array", dict: "object", str: "string", bool: "bool"}
 
 
 @cache
-def _schema() -> dict[str, dict[str, str]]:
-    text = (files("aiowf.manifest") / "field_names.json").read_text()
-    schema: dict[str, dict[str, str]] = json.loads(text)
-    return schema
-
-
-@cache
 def _lower(definition: str) -> dict[str, str]:
-    return {name.lower(): name for name in _schema()[definition]}
+    return {name.lower(): name for name in _SCHEMA[definition]}
 
 
 def normalise(workflow: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,7 +52,7 @@ def member(data: Mapping[str, Any], name: str) -> Any:
 def _object(data: Any, definition: str, where: str) -> dict[str, Any]:
     if not isinstance(data, Mapping):
         raise _wrong(data, definition, where)
-    fields = _schema()[definition]
+    fields = _SCHEMA[definition]
     result: dict[str, Any] = {}
     for key, value in data.items():
         name = key if key in fields else _lower(definition).get(key.lower())

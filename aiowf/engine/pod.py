@@ -1,4 +1,4 @@
-"""The line between the engine's controller, which decides what runs, and its executor, which runs it."""
+"""The line between the engine's controller, which decides what runs, and what runs it."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -89,13 +89,13 @@ class Executor(Protocol):
         ...
 
     async def run(self, pod: Pod, started: Callable[[], None]) -> PodResult:
-        """Run a pod to its end; call `started` when its process runs. Cancelling kills it at once."""
+        """Run a pod to its end; call `started` when its process runs. Cancelling kills it."""
         ...
 
     def kill(self, pod_key: str, *, grace: float) -> None:
         """Ask a pod to end (SIGTERM), and make it end (SIGKILL) after `grace` seconds.
 
-        Its `run` then returns as always (143 or 137). A pod that waits for its turn never starts: 143.
+        Its `run` then returns as always (143 or 137). One that waits never starts: 143.
         """
         ...
 

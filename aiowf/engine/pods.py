@@ -39,6 +39,8 @@ class PodRun:
     # Whether it was killed because its deadline passed.
     too_late: bool = False
     timer: asyncio.TimerHandle | None = None
+    # Whether it was asked to end, perhaps before the executor knew of it.
+    killed: bool = False
     # Whether nobody wants its log any more.
     abandoned: bool = False
 

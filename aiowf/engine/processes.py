@@ -14,14 +14,14 @@ from contextlib import suppress
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def set_subreaper() -> bool:
-    """Become the parent of orphaned descendants (Linux). Return whether that worked."""
+def set_subreaper(wanted: bool = True) -> bool:
+    """Become the parent of orphaned descendants (Linux), or be it no more; return if it worked."""
     if sys.platform != "linux":
         return False
     import ctypes  # 10 ms that the supervisor spends only after it has forked
 
     prctl = ctypes.CDLL(None, use_errno=True).prctl
-    return bool(prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+    return bool(prctl(_PR_SET_CHILD_SUBREAPER, int(wanted), 0, 0, 0) == 0)
 
 
 def children_of_main_thread() -> list[int]:

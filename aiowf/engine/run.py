@@ -122,7 +122,6 @@ class WorkflowRun:
     # Frames that would start a child but for the workflow's parallelism.
     starved: dict[Frame, None] = field(factory=dict)
     _events: deque[Node] = field(factory=deque)
-    _moving: bool = False
     _timers: set[asyncio.TimerHandle] = field(factory=set)
     _plans: Plans = field(factory=Plans)
     volumes: list[Volume] = field(factory=list)
@@ -154,14 +153,14 @@ class WorkflowRun:
         self.started = self.host.clock.time()
         self.phase = "Running"
         self._relabel()
-        self.variables = global_variables(self.metadata, self.labels, self.spec)
-        deadline = self.spec.get("activeDeadlineSeconds")
-        if deadline is not None:
-            self.later(deadline, self._deadline)
         self._move(self._enter)
         self.revisited = self.finished is None
 
     def _enter(self) -> None:
+        self.variables = global_variables(self.metadata, self.labels, self.spec)
+        deadline = self.spec.get("activeDeadlineSeconds")
+        if deadline is not None:
+            self.later(deadline, self._deadline)
         self._plans = Plans.of(self.spec["templates"])
         self.claims = self.claim_volumes()
         self.volumes = resolve_volumes(self._all_volumes(), self.variables)
@@ -197,26 +196,20 @@ class WorkflowRun:
 
     def _move(self, action: Callable[[], None]) -> None:
         """Do something, and then everything that follows from it."""
-        if self._moving:
-            action()
-            return
-        self._moving = True
         try:
             action()
             self._pump()
         except Exception as error:  # one workflow must not take the others along
             _log.exception("the workflow %s/%s failed the engine", self.namespace, self.name)
             self._end("Error", f"the embedded engine failed: {type(error).__name__}: {error}")
-        finally:
-            self._moving = False
         self.host.changed(self, at_once=self.finished is not None)
 
     def _pump(self) -> None:
         while self.finished is None and not self.is_suspended:
             if self._events:
                 node = self._events.popleft()
-                if node.owner is not None:
-                    node.owner.child_done(node)
+                assert node.owner is not None
+                node.owner.child_done(node)
             elif self.starved and not self.is_full:
                 frame = next(iter(self.starved))
                 del self.starved[frame]

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from aiowf.engine.api import PREFIX, Api
 from aiowf.engine.authority import Authority
@@ -26,7 +26,6 @@ from aiowf.engine.values import Values
 from aiowf.wire.labels import (
     ENV_REPLY_SOCKET,
     ENV_REPLY_TOKEN,
-    ENV_REPLY_URL,
     ENV_REPLY_VALUE_PATH,
     SESSION,
 )
@@ -42,8 +41,8 @@ class Settings:
         directory: An existing private directory.
         token: The client's token.
         cookie: A variable, as NAME=value, for the environment of all that it runs.
-        socket: Path of the Unix socket to listen on, or None.
-        address: Host and port to listen on, or None.
+        socket: Path of the Unix socket to listen on.
+        address: Host and port to listen on as well, or None.
         claims: Directory of persistent claims; None: in the private directory.
         images: What runs in place of an image.
         max_pods: How many pods run at a time.
@@ -53,7 +52,7 @@ class Settings:
     directory: str
     token: str
     cookie: str
-    socket: str | None = None
+    socket: str
     address: tuple[str, int] | None = None
     claims: str | None = None
     images: Mapping[str, list[str]] = field(factory=dict)
@@ -69,8 +68,7 @@ def serve(settings: dict[str, Any], control: socket.socket, link: socket.socket)
         control: Where to say that the server is ready.
         link: Connected to the supervisor.
     """
-    names = ("directory", "token", "cookie", "socket", "claims", "images", "max_pods", "namespaces")
-    chosen = Settings(**{name: settings[name] for name in names})
+    chosen = Settings(**{name.name: settings[name.name] for name in fields(Settings)})
     asyncio.run(_serve(chosen, control, link))
     if _is_at_end(link):
         # The supervisor was killed, so its work is ours.
@@ -146,21 +144,19 @@ class _PodEnvironment:
         name, _, text = self.settings.cookie.partition("=")
         token = self.authority.issue(pod.namespace, pod.workflow_name, pod.workflow_uid)
         path = f"{PREFIX}/values/{pod.namespace}/{pod.workflow_name}"
-        found = {name: text, ENV_REPLY_TOKEN: token, ENV_REPLY_VALUE_PATH: path}
-        if self.settings.socket:
-            found[ENV_REPLY_SOCKET] = self.settings.socket
-        elif self.settings.address:
-            host, port = self.settings.address
-            found[ENV_REPLY_URL] = f"http://{host}:{port}"
-        return found
+        return {
+            name: text,
+            ENV_REPLY_SOCKET: self.settings.socket,
+            ENV_REPLY_TOKEN: token,
+            ENV_REPLY_VALUE_PATH: path,
+        }
 
 
 def _kept(settings: Settings) -> list[str]:
     """Return what pods must see even if they have a /tmp of their own."""
     words = [word for words in settings.images.values() for word in words if os.path.isabs(word)]
-    socket_directory = [os.path.dirname(settings.socket)] if settings.socket else []
-    root = str(Path(__file__).parents[2])
-    return [settings.directory, *socket_directory, root, *map(_place, words)]
+    own = [settings.directory, os.path.dirname(settings.socket), str(Path(__file__).parents[2])]
+    return [*own, *map(_place, words)]
 
 
 def _place(path: str) -> str:
@@ -173,8 +169,7 @@ async def _listen(stack: AsyncExitStack, app: web.Application, settings: Setting
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    if settings.socket:
-        await web.UnixSite(runner, settings.socket).start()
+    await web.UnixSite(runner, settings.socket).start()
     if settings.address:
         await web.TCPSite(runner, *settings.address).start()
 

@@ -1,7 +1,7 @@
 """The HTTP server: Argo's routes over the controller."""
 
 import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -10,13 +10,13 @@ from aiohttp import web
 from aiowf.engine import verbs
 from aiowf.engine.admission import Admission
 from aiowf.engine.clock import Clock
-from aiowf.engine.controller import Controller, Gone, _nothing
+from aiowf.engine.controller import Controller, Gone, ignore
 from aiowf.engine.fields import parse_fields
-from aiowf.engine.listing import find, list_workflows
+from aiowf.engine.listing import find, integer, list_workflows
 from aiowf.engine.logs import log_entries, log_options
 from aiowf.engine.normalise import member, normalise
 from aiowf.engine.pod import Executor
-from aiowf.engine.refusal import Refusal, invalid, not_implemented
+from aiowf.engine.refusal import Refusal, internal, invalid, not_implemented
 from aiowf.engine.rendering import pruned, render
 from aiowf.engine.streams import Stream, run_stream
 from aiowf.engine.watching import watch_events
@@ -47,8 +47,8 @@ def create_app(
     token: str | None = None,
     clock: Clock | None = None,
     grace: float = 10.0,
-    claim_gone: Gone = _nothing,
-    workflow_gone: Gone = _nothing,
+    claim_gone: Gone = ignore,
+    workflow_gone: Gone = ignore,
 ) -> web.Application:
     """Make the server of an engine.
 
@@ -99,6 +99,8 @@ def _add_routes(app: web.Application) -> None:
     app.router.add_get(f"{one}/log", _log, allow_head=False)
     app.router.add_get(f"{one}/{{podName}}/log", _log, allow_head=False)
     app.router.add_get("/api/v1/workflow-events/{namespace:[^/]*}", _watch, allow_head=False)
+    app.router.add_get("/api/v1/workflows/{namespace}/", _no_name, allow_head=False)
+    app.router.add_get("/artifacts/{rest:.*}", _no_artifact)
     app.router.add_route("*", "/api/{rest:.*}", _unknown)
     app.router.add_get("/{rest:(?!aiowf/).*}", _page)
 
@@ -131,7 +133,7 @@ async def _refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Refusal as refusal:
         return _json(refusal.answer(), refusal.status)
     except web.HTTPRequestEntityTooLarge:
-        return _json(invalid("Request entity too large").answer(), 400)
+        return _json(invalid(f"Request entity too large: limit is {_MAX_BODY}").answer(), 400)
 
 
 def _json(data: Any, status: int = 200) -> web.Response:
@@ -149,6 +151,14 @@ async def _unknown(_: web.Request) -> web.Response:
     raise not_implemented()
 
 
+async def _no_name(_: web.Request) -> web.Response:
+    raise internal("resource name may not be empty")
+
+
+async def _no_artifact(_: web.Request) -> web.Response:
+    return web.Response(text="Internal Server Error\n", status=500)
+
+
 async def _page(_: web.Request) -> web.Response:
     return web.Response(text=_PAGE, content_type="text/html")
 
@@ -164,7 +174,9 @@ async def _body(request: web.Request) -> dict[str, Any]:
         at_end = "unexpected end" in str(error) or "EOF" in str(error)
         raise invalid("unexpected EOF" if at_end else f"invalid JSON: {error}") from None
     if not isinstance(data, dict):
-        raise invalid("json: cannot unmarshal array into Go value of type workflow.Request")
+        raise invalid(
+            "json: cannot unmarshal array into Go value of type workflow.WorkflowCreateRequest"
+        )
     return data
 
 
@@ -180,7 +192,10 @@ async def _create(request: web.Request) -> web.Response:
     controller = request.app[CONTROLLER]
     options = member(body, "createOptions") or {}
     if member(body, "serverDryRun") or member(options, "dryRun"):
-        return _json(render(controller.prepare(workflow, namespace)))
+        run = controller.prepare(workflow, namespace)
+        if member(body, "serverDryRun"):
+            controller.store.refuse_taken(run)
+        return _json(render(run))
     return _json(render(controller.create(workflow, namespace)))
 
 
@@ -214,21 +229,21 @@ async def _verb(request: web.Request) -> web.Response:
 
 
 async def _watch(request: web.Request) -> web.StreamResponse:
+    for name in ("limit", "timeoutSeconds"):
+        integer(request.query.get(f"listOptions.{name}"))
     fields = parse_fields(request.query.get("fields"))
     events = watch_events(
         request.app[CONTROLLER], request.match_info["namespace"], request.query, fields
     )
-    return await run_stream(request, events, prune_error=fields and fields.prune_error)
+    return await run_stream(request, events, fields.prune_error if fields is not None else None)
 
 
 async def _log(request: web.Request) -> web.StreamResponse:
     controller = request.app[CONTROLLER]
     query = {**request.query, **{k: v for k, v in request.match_info.items() if k == "podName"}}
-    if query.get("logOptions.tailLines", "0").lstrip("-").isdigit() is False:
-        text = query["logOptions.tailLines"]
-        raise invalid(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    integer(query.get("logOptions.tailLines"))
 
-    async def entries() -> AsyncIterator[list[Any]]:
+    async def entries() -> AsyncGenerator[list[Any], None]:
         namespace, name = request.match_info["namespace"], request.match_info["name"]
         run = find(controller, namespace, name)
         async for batch in log_entries(controller, run, log_options(query)):

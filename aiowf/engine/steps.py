@@ -100,8 +100,6 @@ class StepsFrame(Frame):
                     self,
                 )
             except ExecutionError as error:
-                if group.fulfilled:
-                    raise
                 child = self.run.node_named(name)
                 group.child(child)
                 text = f"step group deemed errored due to child {name} error: {error}"

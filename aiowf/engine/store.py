@@ -57,7 +57,7 @@ class Event:
     labels_before: Mapping[str, str] | None
 
     def seen_by(self, watch: "Watch") -> str | None:
-        """Return the type of event that a watch sees, or None: it may enter or leave a selection."""
+        """Return the type of event that a watch sees, or None."""
         if not watch.in_scope(self.workflow):
             return None
         before = self.labels_before is not None and watch.matches(self.labels_before)
@@ -130,20 +130,24 @@ class Store:
             if not namespace or workflow.namespace == namespace:
                 yield workflow
 
-    def __len__(self) -> int:
-        return len(self._workflows)
-
     def add(self, workflow: Stored) -> None:
         """Add a workflow.
 
         Raises:
             Refusal: The name is taken.
         """
-        key = (workflow.namespace, workflow.name)
-        if key in self._workflows:
-            raise Refusal(6, f'workflows.argoproj.io "{workflow.name}" already exists')
-        self._workflows[key] = workflow
+        self.refuse_taken(workflow)
+        self._workflows[workflow.namespace, workflow.name] = workflow
         self.publish("ADDED", workflow, None)
+
+    def refuse_taken(self, workflow: Stored) -> None:
+        """Refuse a workflow whose name is taken.
+
+        Raises:
+            Refusal: There is one of that name.
+        """
+        if (workflow.namespace, workflow.name) in self._workflows:
+            raise Refusal(6, f'workflows.argoproj.io "{workflow.name}" already exists')
 
     def remove(self, workflow: Stored) -> None:
         """Remove a workflow."""

@@ -1,9 +1,9 @@
 """Starts the engine's server and outlives it: a program of its own, the standard library only.
 
-`python -I supervisor.py`, with one end of a socket pair as standard input. The client that holds the
-other end writes one line of JSON, the settings. The supervisor forks the server, which imports what
-it needs, and waits. When client or server end, however they end, it kills whatever is left of the
-server's processes and deletes the directories. The server does the same if the supervisor ends.
+`python -I supervisor.py`, with one end of a socket pair as standard input. The client that holds
+the other end writes one line of JSON, the settings. The supervisor forks the server, which imports
+what it needs, and waits. When client or server end, however they end, it kills whatever is left of
+the server's processes and deletes the directories. The server does so if the supervisor ends.
 """
 
 import json
@@ -38,8 +38,8 @@ def main() -> int:
             _become_server(settings, control, server_link)
         server_link.close()
         return _supervise(settings, control, link, server)
-    except Exception:
-        _tell(control, {"error": traceback.format_exc(limit=-1).strip()})
+    except Exception as error:
+        _tell(control, {"error": _reason(error)})
         raise
 
 
@@ -67,9 +67,9 @@ def _become_server(settings: dict[str, Any], control: socket.socket, link: socke
         from aiowf.engine.serve import serve
 
         serve(settings, control, link)
-    except BaseException:
+    except BaseException as error:
         traceback.print_exc()
-        _tell(control, {"error": traceback.format_exc(limit=-1).strip()})
+        _tell(control, {"error": _reason(error)})
         os._exit(1)
     # Everything has been closed by now; the interpreter's own end would only take time.
     os._exit(0)
@@ -130,6 +130,13 @@ def _wait(sources: list[Any], timeout: float | None = None) -> bool:
 def _words(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
     return f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+
+def _reason(error: BaseException) -> str:
+    """Return what went wrong, without the groups that it came in."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return traceback.format_exception_only(error)[-1].strip()
 
 
 def _tell(control: socket.socket, message: dict[str, str]) -> None:

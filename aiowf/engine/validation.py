@@ -7,12 +7,13 @@ from typing import Any
 from aiowf.engine.collection import POD_GC_STRATEGIES
 from aiowf.engine.depends import dependencies_of
 from aiowf.engine.plan import KINDS
-from aiowf.engine.refusal import Refusal, invalid
 from aiowf.engine.references import References
+from aiowf.engine.refusal import Refusal, invalid
 from aiowf.engine.retries import POLICIES
 
 Data = Mapping[str, Any]
 _MAX_NAME = 63
+_MAX_TEMPLATES = 200
 _STEP_NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
 _ALL_KINDS = (*KINDS, "containerSet", "resource", "data", "http", "plugin")
 _SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
@@ -41,6 +42,12 @@ def validate(workflow: Data, namespace: str) -> None:
         raise Refusal(5, f'workflowtemplates.argoproj.io "{wanted}" not found')
     _Validation(spec).run()
     _check_metadata(metadata, name)
+    count = len(spec["templates"])
+    if count > _MAX_TEMPLATES:
+        raise invalid(
+            f'Workflow.argoproj.io "{name}" is invalid: spec.templates: Too many: {count}: '
+            f"must have at most {_MAX_TEMPLATES} items"
+        )
 
 
 def _check_metadata(metadata: Data, name: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiowf.engine.nodes import Node
 from aiowf.engine.normalise import member
-from aiowf.engine.refusal import internal, invalid, not_implemented
+from aiowf.engine.refusal import Refusal, internal, invalid, not_implemented
 from aiowf.engine.run import WorkflowRun
 from aiowf.engine.selectors import field_requirements
 
@@ -127,7 +127,10 @@ def _outputs(text: str) -> dict[str, str]:
 
 def _suspended(run: WorkflowRun, selector: str) -> list[Node]:
     """The suspend nodes that wait, and that a field selector chooses."""
-    requirements = field_requirements(selector)
+    try:
+        requirements = field_requirements(selector)
+    except Refusal as refusal:
+        raise internal(refusal.message) from None
     return [
         node
         for node in run.nodes.values()

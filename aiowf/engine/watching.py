@@ -1,7 +1,7 @@
 """The events of a watch, from its parameters to its messages."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ _BATCH = 256
 
 async def watch_events(
     controller: Controller, namespace: str, query: Mapping[str, str], fields: Fields | None
-) -> AsyncIterator[list[Any]]:
+) -> AsyncGenerator[list[Any], None]:
     """Yield batches of messages until the time is over; a Refusal ends them.
 
     Args:
@@ -59,7 +59,7 @@ async def watch_events(
 
 async def _next(
     watch: Watch, deadline: float, bookmarks: bool
-) -> AsyncIterator[list[tuple[str, Event]]]:
+) -> AsyncGenerator[list[tuple[str, Event]], None]:
     """Yield events until it is time for a bookmark; the end of the watch is a Refusal."""
     loop = asyncio.get_running_loop()
     pause = loop.time() + _BOOKMARK_EVERY if bookmarks else deadline

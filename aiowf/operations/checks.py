@@ -25,14 +25,14 @@ def check_operation(op: ContainerizedOperation) -> Flow:
     """
     groups = op.groups
     tasks = [task for group in groups for task in group]
-    names = [task.name for task in tasks]
     if not tasks or not all(groups):
         raise ConfigurationError(
             "a group has no tasks" if tasks else "there are no tasks", where="tasks"
         )
     entrypoint = op.entrypoint
-    known = {*names, entrypoint}
-    if len(set(names)) < len(names):
+    names = [task.name for task in tasks]
+    known = {*names}
+    if len(known) < len(names):
         twice, _ = Counter(names).most_common(1)[0]
         raise ConfigurationError(
             f"two tasks are called {twice!r}",
@@ -41,12 +41,13 @@ def check_operation(op: ContainerizedOperation) -> Flow:
         )
     if EXIT_HANDLER in known:
         raise ConfigurationError(f"no task can be called {EXIT_HANDLER!r}", where="tasks")
-    if len(names) > 1 and entrypoint in names:
+    if len(names) > 1 and entrypoint in known:
         raise ConfigurationError(
             f"a task is called {entrypoint!r}, as the template where the operation begins",
             where="tasks",
         )
-    if len(known) + 1 > MAX_TEMPLATES:
+    handler = op.on_exit_notify is not None
+    if len(known | {entrypoint}) + handler > MAX_TEMPLATES:
         raise ConfigurationError(
             f"{len(names)} tasks are too many: Argo takes {MAX_TEMPLATES} templates, "
             "the entrypoint and the exit handler among them",

@@ -26,7 +26,6 @@ def as_tasks(tasks: Task[Any] | Iterable[Task[Any]]) -> Tasks:
     return tuple(map(as_task, tasks))
 
 
-@frozen
 class CompositeOperation(AsyncOperation[Any]):
     """An operation of several tasks."""
 
@@ -38,7 +37,7 @@ class CompositeOperation(AsyncOperation[Any]):
         return self.name + self._suffix
 
 
-@frozen
+@frozen(slots=False)
 class PipelineOperation(CompositeOperation):
     """Run tasks one after the other."""
 
@@ -52,7 +51,7 @@ class PipelineOperation(CompositeOperation):
         return tuple((task,) for task in self.tasks)
 
 
-@frozen
+@frozen(slots=False)
 class ParallelOperation(CompositeOperation):
     """Run tasks beside each other."""
 
@@ -66,7 +65,7 @@ class ParallelOperation(CompositeOperation):
         return (self.tasks,)
 
 
-@frozen(init=False)
+@frozen(init=False, slots=False)
 class SimpleDagOperation(CompositeOperation):
     """Run groups of tasks one after the other, the tasks of a group beside each other.
 
@@ -88,7 +87,7 @@ class SimpleDagOperation(CompositeOperation):
         tasks: Sequence[Task[Any] | Iterable[Task[Any]]] = (),
         **options: Any,
     ) -> None:
-        object.__setattr__(self, "tasks", tuple(map(as_tasks, (*task_or_tasks, *tasks))))
+        vars(self)["tasks"] = tuple(map(as_tasks, (*task_or_tasks, *tasks)))
         super().__init__(name, **options)
 
     @property

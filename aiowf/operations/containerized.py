@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from attrs import field, frozen
@@ -45,9 +46,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 OnCancel = Literal["stop", "terminate", "leave"]
 Time = float | timedelta | None
+_NO_PROFILE = Profile()
 
 
-@frozen
+@frozen(slots=False)
 class ContainerizedOperation(ManagedOperation):
     """An operation that runs as a workflow.
 
@@ -85,8 +87,9 @@ class ContainerizedOperation(ManagedOperation):
     shared_directory: tuple[Volume, ...] = field(default=(), kw_only=True, converter=as_shared)
     shared_volume_size: int = field(default=10, kw_only=True, converter=as_size)
     ttl_strategy: TTLStrategy | None = field(default=DEFAULT_TTL, kw_only=True, converter=as_ttl)
+    # It may hold mappings, which cannot be hashed.
     pod_gc: PodGC | Default | None = field(
-        default=Default.DEFAULT, kw_only=True, converter=as_pod_gc
+        default=Default.DEFAULT, kw_only=True, converter=as_pod_gc, hash=False
     )
     on_exit_notify: OnExitNotify | None = field(default=None, kw_only=True, converter=as_notify)
     labels: FrozenMapping[str] = field(default=EMPTY, kw_only=True, converter=as_labels)
@@ -103,7 +106,7 @@ class ContainerizedOperation(ManagedOperation):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        object.__setattr__(self, "_flow", check_operation(self))
+        vars(self)["_flow"] = check_operation(self)
 
     @staticmethod
     def _prefix(name: str) -> str:
@@ -133,8 +136,8 @@ class ContainerizedOperation(ManagedOperation):
     @property
     def volumes(self) -> tuple[Volume, ...]:
         """All volumes: the shared ones, and those of single tasks."""
-        own = [volume for group in self.groups for task in group for volume in task.volume_mounts]
-        return (*self.shared_directory, *own) if own else self.shared_directory
+        own = [task.volume_mounts for group in self.groups for task in group if task.volume_mounts]
+        return (*self.shared_directory, *chain(*own)) if own else self.shared_directory
 
     @property
     def claims(self) -> tuple[str, ...]:
@@ -165,7 +168,7 @@ class ContainerizedOperation(ManagedOperation):
         Raises:
             ConfigurationError: The profile lacks an image, or overrides do not fit.
         """
-        return render(self, self._flow, profile or Profile(), submission)
+        return render(self, self._flow, profile or _NO_PROFILE, submission)
 
     def to_dict(self, profile: Profile | None = None) -> dict[str, Any]:
         """Render the workflow as JSON data."""
@@ -205,7 +208,6 @@ class ContainerizedOperation(ManagedOperation):
         return await client.execute(self, **options)
 
 
-@frozen
 class AsyncOperation(ContainerizedOperation, Generic[T]):
     """An operation whose `execute` submits it and gives a Run at once."""
 
@@ -246,7 +248,6 @@ class AsyncOperation(ContainerizedOperation, Generic[T]):
         return run
 
 
-@frozen
 class WaitingOperation(ContainerizedOperation, SyncOperation, Generic[T]):
     """An operation whose `execute` waits for the end."""
 

@@ -79,8 +79,6 @@ def context_labels(contexts: Iterable[PodExecutionContext]) -> dict[str, str]:
 
 def claim_labels(claims: Sequence[str]) -> dict[str, str]:
     """Return the labels of pods that write to claims which one node at a time can mount."""
-    if not claims:
-        return {}
     return {
         _USES_VOLUME: shortened(claims[0]),
         **{_own_label(claim): "true" for claim in claims},
@@ -97,8 +95,8 @@ def affinity(
     *,
     namespace: str | None = None,
     workflow_name: str | None = None,
-) -> Affinity | None:
-    """Return the affinity of pods, or None where they may run anywhere.
+) -> Affinity:
+    """Return the affinity of pods; there is a context, a claim or a name.
 
     Args:
         contexts: The contexts of the operation.
@@ -122,8 +120,6 @@ def affinity(
         for context in contexts
         if not context.required
     ]
-    if not required and not preferred:
-        return None
     return Affinity(
         pod_affinity=PodAffinity(
             required_during_scheduling_ignored_during_execution=tuple(required) or None,

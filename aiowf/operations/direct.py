@@ -11,7 +11,7 @@ from aiowf.operations.managed import SyncOperation
 T = TypeVar("T")
 
 
-@frozen(init=False)
+@frozen(init=False, slots=False)
 class DirectOperation(SyncOperation, Generic[T]):
     """Call a function of the service.
 
@@ -29,7 +29,7 @@ class DirectOperation(SyncOperation, Generic[T]):
         if not callable(callback):
             raise ConfigurationError(f"{callback!r:.80} cannot be called", where="callback")
         super().__init__(name)
-        object.__setattr__(self, "callback", callback)
+        vars(self)["callback"] = callback
 
     async def execute(self, *args: Any, **kwargs: Any) -> T:
         """Call the callback with these arguments and return its value.
@@ -49,11 +49,9 @@ class DirectOperation(SyncOperation, Generic[T]):
         return result
 
 
-@frozen(init=False)
 class ResourceQueryOperation(DirectOperation[T]):
     """Ask for a resource."""
 
 
-@frozen(init=False)
 class DataQueryOperation(DirectOperation[T]):
     """Ask a database."""

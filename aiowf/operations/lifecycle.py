@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import Enum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from attrs import frozen
@@ -11,6 +12,7 @@ from aiowf.manifest import PodGC, TTLStrategy, structure
 from aiowf.manifest.names import nearest
 from aiowf.manifest.spelling import check_fields
 from aiowf.manifest.units import duration
+from aiowf.tasks.options import MAX_VARIABLE_BYTES, check_text
 
 T = TypeVar("T")
 
@@ -104,7 +106,11 @@ def pod_gc_of(pod_gc: PodGC | Default | None, ttl: TTLStrategy | None) -> PodGC 
     if not isinstance(pod_gc, Default):
         return pod_gc
     seconds = ttl.seconds_after_success if ttl else None
-    delay = _DEFAULT_DELAY if seconds is None else seconds
+    return _after_success(_DEFAULT_DELAY if seconds is None else seconds)
+
+
+@lru_cache(64)
+def _after_success(delay: int) -> PodGC:
     return PodGC(strategy="OnWorkflowSuccess", delete_delay_duration=f"{delay}s")
 
 
@@ -132,6 +138,8 @@ class OnExitNotify:
                     where=f"on_exit_notify.{name}",
                     hint="json.dumps(…) makes a text of it" if name == "payload" else None,
                 )
+            if text is not None:
+                check_text(text, f"on_exit_notify.{name}", limit=MAX_VARIABLE_BYTES)
         if self.image is None and not self.queue:
             raise ConfigurationError("a notice needs a queue", where="on_exit_notify.queue")
 

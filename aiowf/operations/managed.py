@@ -8,7 +8,7 @@ from attrs import frozen
 from aiowf.errors import ConfigurationError
 
 
-@frozen
+@frozen(slots=False)
 class ManagedOperation(ABC):
     """Something that a service does, here or in a workflow.
 
@@ -19,7 +19,7 @@ class ManagedOperation(ABC):
     name: str
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "name", self._prefix(self.name))
+        vars(self)["name"] = self._prefix(self.name)
 
     @staticmethod
     def _prefix(name: str) -> str:
@@ -33,6 +33,5 @@ class ManagedOperation(ABC):
         """Do it."""
 
 
-@frozen
 class SyncOperation(ManagedOperation):
     """An operation whose `execute` gives what came of it."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
+import attrs
 
 from aiowf.manifest import (
     Affinity,
+    Arguments,
     Container,
     EnvVar,
     EnvVarSource,
@@ -21,6 +23,7 @@ from aiowf.manifest import (
     WorkflowSpec,
     WorkflowStep,
 )
+from aiowf.manifest.fields import evolve
 from aiowf.manifest.merge import deep_merge
 from aiowf.manifest.rendering import Submission
 from aiowf.operations.context import affinity, claim_labels, context_labels
@@ -28,7 +31,7 @@ from aiowf.operations.flow import Flow
 from aiowf.operations.lifecycle import EXIT_HANDLER, OnExitNotify, pod_gc_of
 from aiowf.operations.storage import Storage, make_storage
 from aiowf.profile import Profile
-from aiowf.tasks.frozen import thaw
+from aiowf.tasks.frozen import EMPTY, plain, thaw
 from aiowf.tasks.rendering import TaskContext
 from aiowf.tasks.runtime import RUNTIME_COMMAND, runtime_image
 from aiowf.tasks.task import Task
@@ -81,8 +84,8 @@ def render(
         metadata=ObjectMeta(
             name=known.workflow_name or None,
             generate_name=None if known.workflow_name else op.name,
-            labels=dict(op.labels) or None,
-            annotations=dict(op.annotations) or None,
+            labels=plain(op.labels),
+            annotations=plain(op.annotations),
         ),
         spec=_spec(op, profile, known, storage, placement, tuple(templates)),
     )
@@ -151,7 +154,7 @@ def _context_of(
     own = storage.written_claims(task.volume_mounts)
     claims = tuple(dict.fromkeys((*placement.shared_claims, *own)))
     differs = claims != placement.shared_claims
-    return evolve(
+    return attrs.evolve(
         context,
         mounts=(*context.mounts, *storage.mounts(task.volume_mounts)),
         labels=placement.labels(claims),
@@ -165,15 +168,21 @@ def _entry_template(op: ContainerizedOperation, flow: Flow) -> Template:
         name=op.entrypoint,
         metadata=Metadata(labels=context_labels(op.pod_context)) if op.pod_context else None,
         steps=tuple(
-            tuple(
-                WorkflowStep(
-                    name=task.name, template=task.name, arguments=flow.arguments.get(task.name)
-                )
-                for task in group
-            )
+            tuple([_step(task.name, flow.arguments.get(task.name)) for task in group])
             for group in op.groups
         ),
     )
+
+
+def _step(name: str, arguments: Arguments | None) -> WorkflowStep:
+    return (
+        _plain_step(name) if arguments is None else evolve(_plain_step(name), arguments=arguments)
+    )
+
+
+@lru_cache(4096)
+def _plain_step(name: str) -> WorkflowStep:
+    return WorkflowStep(name=name, template=name)
 
 
 def _exit_handler(
@@ -216,7 +225,6 @@ def _spec(
     placement: _Placement,
     templates: tuple[Template, ...],
 ) -> WorkflowSpec:
-    deadlines = [limit for limit in (op.active_deadline, known.deadline) if limit is not None]
     claim_templates = storage.claim_templates
     spec = WorkflowSpec(
         entrypoint=op.entrypoint,
@@ -233,12 +241,16 @@ def _spec(
         pod_gc=pod_gc_of(op.pod_gc, op.ttl_strategy),
         parallelism=op.parallelism,
         priority=op.priority,
-        active_deadline_seconds=min(deadlines, default=None),
+        active_deadline_seconds=_sooner(op.active_deadline, known.deadline),
     )
-    if op.spec_overrides:
+    if op.spec_overrides is not EMPTY:
         overrides: Mapping[str, Any] = thaw(op.spec_overrides)
         spec = deep_merge(spec, overrides, "spec_overrides")
     return spec
+
+
+def _sooner(one: int | None, other: int | None) -> int | None:
+    return one if other is None else other if one is None else min(one, other)
 
 
 _CLAIM_GC = VolumeClaimGC(strategy="OnWorkflowCompletion")

@@ -27,7 +27,7 @@ def as_task(task: Task[T]) -> Task[T]:
     raise ConfigurationError(f"expected a task, not {task!r:.80}", where="tasks", hint=hint)
 
 
-@frozen
+@frozen(slots=False)
 class SingleTaskOperation(AsyncOperation[T]):
     """Run one task; `execute` gives a Run at once."""
 
@@ -44,7 +44,7 @@ class SingleTaskOperation(AsyncOperation[T]):
         return self.task.name
 
 
-@frozen
+@frozen(slots=False)
 class DistributedSyncOperation(WaitingOperation[T]):
     """Run one task in a workflow; `execute` waits for the end and gives the Result."""
 
@@ -61,7 +61,7 @@ class DistributedSyncOperation(WaitingOperation[T]):
         return self.task.name
 
 
-@frozen
+@frozen(slots=False)
 class DistributedSyncOperationWithResults(WaitingOperation[T]):
     """Run one task; `execute` gives the Result with the files of the shared directory.
 
@@ -72,7 +72,7 @@ class DistributedSyncOperationWithResults(WaitingOperation[T]):
 
     def __attrs_post_init__(self) -> None:
         if not self.shared_directory:
-            object.__setattr__(self, "shared_directory", (Volume(SHARED),))
+            vars(self)["shared_directory"] = (Volume(SHARED),)
         super().__attrs_post_init__()
 
     @property

@@ -52,6 +52,14 @@ def _tolerations(items: Iterable[Toleration | Mapping[str, Any]]) -> tuple[Toler
     )
 
 
+def _volumes(volumes: Iterable[Volume]) -> tuple[Volume, ...]:
+    return tuple(volumes)
+
+
+def _mounts(mounts: Iterable[VolumeMount]) -> tuple[VolumeMount, ...]:
+    return tuple(mounts)
+
+
 def _catalogue(images: ImageCatalogue | Mapping[str, str]) -> ImageCatalogue:
     return images if isinstance(images, ImageCatalogue) else ImageCatalogue(images)
 
@@ -85,8 +93,8 @@ class Profile:
     image_pull_secrets: tuple[LocalObjectReference, ...] = field(default=(), converter=_secrets)
     tolerations: tuple[Toleration, ...] = field(default=(), converter=_tolerations)
     env: tuple[EnvVar, ...] = field(default=(), converter=_variables)
-    volumes: tuple[Volume, ...] = field(default=(), converter=tuple)
-    mounts: tuple[VolumeMount, ...] = field(default=(), converter=tuple)
+    volumes: tuple[Volume, ...] = field(default=(), converter=_volumes)
+    mounts: tuple[VolumeMount, ...] = field(default=(), converter=_mounts)
     images: ImageCatalogue = field(factory=ImageCatalogue, converter=_catalogue)
     usesvolume_namespace: str | None = None
 

@@ -32,6 +32,10 @@ class Channel(Protocol):
         """Yield the records of the reply topic, from before the first submission on, for ever."""
         ...
 
+    def read(self, topic: str, offset: int) -> AsyncGenerator[Record, None]:
+        """Yield the records of a topic from an offset on, for ever."""
+        ...
+
     async def publish(self, topic: str, record: Record) -> None:
         """Send a record, and return when it is safe."""
         ...
@@ -63,6 +67,10 @@ class Replies:
     # Records that nobody waits for, or that are not authentic: counted, warned of once each kind.
     skipped: int = field(default=0, init=False)
     _warned: set[str] = field(factory=set, init=False)
+    # Readers of what was sent before; each ends when its files are whole, or at the close.
+    _replays: set["asyncio.Task[None]"] = field(factory=set, init=False)
+    # Why the channel cannot work any more; None while it can.
+    _failure: AiowfError | None = field(default=None, init=False)
 
     async def __aenter__(self) -> Self:
         self._reader = asyncio.create_task(self._read())
@@ -70,8 +78,10 @@ class Replies:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._reader is not None
-        self._reader.cancel()
-        await asyncio.wait({self._reader})
+        tasks = {self._reader, *self._replays}
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         self._settle_all(MissingResultsError("the client was closed before the results had come"))
 
     def expect(self, workflow: str) -> Pending:
@@ -80,6 +90,8 @@ class Replies:
             files = Files()
             done: asyncio.Future[Files] = asyncio.get_running_loop().create_future()
             done.add_done_callback(_retrieve)
+            if self._failure is not None:
+                done.set_exception(self._failure)
             self._pending[workflow] = Pending(Assembly(workflow, files), files, done)
         return self._pending[workflow]
 
@@ -90,8 +102,26 @@ class Replies:
     def release(self, workflow: str) -> None:
         """Note that nobody waits any more."""
         pending = self._pending.pop(workflow, None)
-        if pending is not None:
-            pending.done.cancel()
+        if pending is not None and not pending.done.done():
+            pending.done.set_exception(pending.assembly.missing())
+
+    def replay(self, workflow: str, topic: str, offset: int = 0) -> None:
+        """Read what was sent before somebody waited for it, by the pods of an earlier execution."""
+        task = asyncio.create_task(self._replay(workflow, topic, offset))
+        self._replays.add(task)
+        task.add_done_callback(self._replays.discard)
+
+    async def _replay(self, workflow: str, topic: str, offset: int) -> None:
+        pending = self.expect(workflow)
+        try:
+            async with aclosing(self.channel.read(topic, offset)) as records:
+                async for record in records:
+                    if record.key == workflow:
+                        await self._take(record)
+                    if pending.done.done():
+                        return
+        except AiowfError as error:
+            _settle(pending.done, error)
 
     async def _read(self) -> None:
         try:
@@ -100,6 +130,9 @@ class Replies:
                     await self._take(record)
         except AiowfError as error:
             self._settle_all(error)
+        except Exception as error:
+            log.exception("the reader of replies failed")
+            self._settle_all(MissingResultsError(f"the reader of replies failed: {error!r}"))
 
     async def _take(self, record: Record) -> None:
         pending = self._pending.get(record.key or "")
@@ -132,6 +165,7 @@ class Replies:
             )
 
     def _settle_all(self, error: AiowfError) -> None:
+        self._failure = error
         for pending in self._pending.values():
             _settle(pending.done, error)
 

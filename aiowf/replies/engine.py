@@ -43,7 +43,7 @@ class EngineChannel:
 
     def replies(self) -> AsyncGenerator[Record, None]:
         """Yield the records of the reply topic, from its beginning on, for ever."""
-        return self._records(self.topic, 0)
+        return self.read(self.topic, 0)
 
     async def publish(self, topic: str, record: Record) -> None:
         """Send a record, and return when it is safe."""
@@ -53,13 +53,14 @@ class EngineChannel:
         """Yield the records of a queue; one is committed when the next one is asked for."""
         path = f"{_topic(topic)}/groups/{quote(group, safe='')}"
         begin = orjson.loads(await self._call("GET", path))["offset"] or 0
-        async for record in self._records(topic, begin):
+        async for record in self.read(topic, begin):
             yield record
             assert record.offset is not None
             await self._call("PUT", path, orjson.dumps({"offset": record.offset + 1}))
 
-    async def _records(self, topic: str, begin: int) -> AsyncGenerator[Record, None]:
-        url = f"{_topic(topic)}/records?offset={begin}"
+    async def read(self, topic: str, offset: int) -> AsyncGenerator[Record, None]:
+        """Yield the records of a topic from an offset on, for ever."""
+        url = f"{_topic(topic)}/records?offset={offset}"
         try:
             async with self._opened().get(url) as answer:
                 await _check(answer)

@@ -8,7 +8,7 @@ from attrs import frozen
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import ResourceRequirements, ScriptTemplate, Template
 from aiowf.tasks.functions.pod.embedding import embedded
-from aiowf.tasks.options import EnvValue, TaskOptions
+from aiowf.tasks.options import EnvValue, TaskOptions, check_text
 from aiowf.tasks.rendering import TaskContext
 from aiowf.tasks.resources import Resources
 from aiowf.tasks.task import InlinedTask
@@ -18,7 +18,7 @@ from aiowf.wire.labels import OUTPUT_STDOUT_ENV
 
 
 # mypy takes attrs' own __init__, which nobody calls, for an override.
-@frozen(init=False)
+@frozen(init=False, slots=False)
 class BashTask(InlinedTask[None]):  # type: ignore[override]
     """Run a Bash script in the profile's base image.
 
@@ -62,9 +62,9 @@ class BashTask(InlinedTask[None]):  # type: ignore[override]
             options=options,
             **env_variables,
         )
-        if not isinstance(source, str) or "\0" in source:
+        if not isinstance(source, str):
             raise ConfigurationError(f"{source!r:.80} is no Bash source", where="source")
-        self._put(source=source)
+        self._put(source=check_text(source, "source"))
 
     def body(self, context: TaskContext, parts: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the fields of the Template that are this type's own."""

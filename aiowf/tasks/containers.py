@@ -1,6 +1,7 @@
 """Tasks that run what is in an image."""
 
 import shlex
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -8,7 +9,7 @@ from attrs import frozen
 
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import Container, ResourceRequirements, Template
-from aiowf.tasks.options import EnvValue, TaskOptions
+from aiowf.tasks.options import MAX_VARIABLE_BYTES, EnvValue, TaskOptions, check_text
 from aiowf.tasks.reference import Reference
 from aiowf.tasks.rendering import Input, TaskContext, text_of
 from aiowf.tasks.resources import Resources
@@ -30,7 +31,7 @@ def _words(command: Command | None, where: str) -> Words | None:
         return None
     if isinstance(command, str):
         try:
-            return tuple(shlex.split(command))
+            command = shlex.split(command)
         except ValueError as error:
             raise ConfigurationError(
                 f"{command!r:.200} cannot be split into words: {error}", where=where
@@ -42,17 +43,21 @@ def _words(command: Command | None, where: str) -> Words | None:
     for n, word in enumerate(command):
         if isinstance(word, bool) or not isinstance(word, str | int | float | Reference):
             raise ConfigurationError(f"expected a text, not {word!r:.80}", where=f"{where}[{n}]")
-    return tuple(word if isinstance(word, str | Reference) else str(word) for word in command)
+    return tuple(
+        word
+        if isinstance(word, Reference)
+        else check_text(str(word), f"{where}[{n}]", limit=MAX_VARIABLE_BYTES)
+        for n, word in enumerate(command)
+    )
 
 
-@frozen(init=False)
 class _CommandTask(ContainerizedTask[None]):
     """A task whose container has a command and arguments, which may hold earlier tasks' values."""
 
     @property
+    @abstractmethod
     def _texts(self) -> Words:
         """The words of the command line."""
-        raise NotImplementedError
 
     @property
     def needs_left_brace(self) -> bool:
@@ -74,7 +79,7 @@ class _CommandTask(ContainerizedTask[None]):
 
 
 # mypy takes attrs' own __init__, which nobody calls, for an override.
-@frozen(init=False)
+@frozen(init=False, slots=False)
 class CustomTask(_CommandTask):  # type: ignore[override]
     """Run an image.
 
@@ -143,7 +148,7 @@ class CustomTask(_CommandTask):  # type: ignore[override]
 
 
 # mypy takes attrs' own __init__, which nobody calls, for an override.
-@frozen(init=False)
+@frozen(init=False, slots=False)
 class CommandBasedTask(_CommandTask):  # type: ignore[override]
     """Run a command in the profile's base image.
 
@@ -198,7 +203,6 @@ class CommandBasedTask(_CommandTask):  # type: ignore[override]
         return {"container": Container(image=context.profile.base_image, command=command, **parts)}
 
 
-@frozen(init=False)
 class SendResultTask(ContainerizedTask[None]):
     """Send the files of the shared directory to whoever waits for the operation.
 

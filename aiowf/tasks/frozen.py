@@ -1,7 +1,7 @@
 """Mappings as parts of values: they cannot change, and can be hashed."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 V = TypeVar("V")
 
@@ -55,8 +55,13 @@ def thaw(data: Any) -> Any:
     return [thaw(item) for item in data] if isinstance(data, tuple) else data
 
 
+def plain(data: FrozenMapping[V]) -> dict[str, V] | None:
+    """Return a frozen mapping of scalars as a dict, or None if it is empty."""
+    return None if data is EMPTY else dict(data) or None
+
+
 def freeze_mapping(data: Mapping[str, V] | None) -> FrozenMapping[V]:
     """Return a mapping of scalars frozen; None is an empty one."""
-    if isinstance(data, FrozenMapping):
-        return cast(FrozenMapping[V], data)
-    return FrozenMapping(data) if data else EMPTY
+    if not data:
+        return EMPTY
+    return data if isinstance(data, FrozenMapping) else FrozenMapping(data)

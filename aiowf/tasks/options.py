@@ -41,6 +41,8 @@ OPTION_NAMES = frozenset(
     }
 )
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+# Linux takes 128 KiB a string in the environment and the command line; the rest is for escapes.
+MAX_VARIABLE_BYTES = 100 * 1024
 _OURS = "AIOWF_"
 
 
@@ -71,6 +73,7 @@ def as_annotations(annotations: Mapping[str, str] | None) -> FrozenMapping[str]:
         label_key(key, "annotations")
         if not isinstance(value, str):
             raise ConfigurationError(f"expected a text, not {value!r}", where=f"annotations.{key}")
+        check_text(value, f"annotations.{key}")
     return FrozenMapping(annotations)
 
 
@@ -132,7 +135,7 @@ def environment(
             value is neither text nor number nor a reference.
     """
     if not variables:
-        if not env:
+        if env is None or not env:
             return EMPTY
         if isinstance(env, FrozenMapping):
             return cast(FrozenMapping[str | Reference], env)
@@ -170,9 +173,9 @@ def _variable(name: str) -> str:
 
 
 def _text(name: str, value: Any) -> str | Reference:
-    if isinstance(value, str | Reference):
-        if isinstance(value, str) and "\0" in value:
-            raise ConfigurationError(f"the variable {name!r} holds a NUL character", where="env")
+    if isinstance(value, str):
+        return check_text(value, f"env.{name}", limit=MAX_VARIABLE_BYTES)
+    if isinstance(value, Reference):
         return value
     if isinstance(value, int | float):
         return str(value)
@@ -180,6 +183,34 @@ def _text(name: str, value: Any) -> str | Reference:
         f"the variable {name!r} is {value!r:.80}: variables are str, int, float or bool",
         hint="turn it into text, json.dumps(…) for example, or leave the variable out",
     )
+
+
+def check_text(text: str, where: str, *, limit: int | None = None) -> str:
+    """Return a text if it can travel to a container.
+
+    Args:
+        text: The text.
+        where: Its place, for the error.
+        limit: Most bytes that it may have, or None.
+
+    Raises:
+        ConfigurationError: It holds NUL, or what UTF-8 cannot express, or is too long.
+    """
+    if "\0" in text:
+        raise ConfigurationError(f"there is a NUL character in {text!r:.80}", where=where)
+    try:
+        size = len(text) if text.isascii() else len(text.encode())
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(
+            f"{text!r:.80} is no text in UTF-8: {error}", where=where
+        ) from None
+    if limit is not None and size > limit:
+        raise ConfigurationError(
+            f"{text!r:.40} has {size} bytes, and {limit} are the most that Linux surely takes here",
+            where=where,
+            hint="pass it as an argument of a PythonTask, or in a file of a shared directory",
+        )
+    return text
 
 
 def check_retry_limit(limit: Any) -> int | None:
@@ -236,8 +267,10 @@ def as_overrides(overrides: Any, cls: type = Template) -> FrozenMapping[Any]:
         ConfigurationError: Something else, or a field that Argo does not know; the hint is the
             nearest one.
     """
-    if not overrides or isinstance(overrides, FrozenMapping):
-        return overrides or EMPTY
+    if overrides is None or not overrides:
+        return EMPTY
+    if isinstance(overrides, FrozenMapping):
+        return overrides
     where = "template_overrides" if cls is Template else "spec_overrides"
     data = unstructure(overrides)
     if not isinstance(data, Mapping):

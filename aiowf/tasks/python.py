@@ -3,13 +3,13 @@
 import warnings
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from attrs import field, frozen
 
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import ResourceRequirements, ScriptTemplate, Template
-from aiowf.tasks.frozen import EMPTY, FrozenMapping, freeze_mapping
+from aiowf.tasks.frozen import FrozenMapping, freeze_mapping
 from aiowf.tasks.functions import (
     BoundCall,
     ShippedFunction,
@@ -41,27 +41,9 @@ class UndeclaredImportWarning(UserWarning):
 
 
 # mypy takes attrs' own __init__, which nobody calls, for an override.
-@frozen(init=False)
-class PythonTask(InlinedTask[T]):  # type: ignore[override]
-    """Run a Python function in a pod, and bring its value back.
-
-    The function's source travels, and with it what it uses of the modules of its own package. Its
-    arguments and its value travel as JSON, structured by its annotations.
-
-    Args:
-        name: Name, unique in its operation.
-        func: The function, plain or async.
-        args: Its positional arguments; earlier tasks' values (`task.output`) may be among them.
-        kwargs: Its keyword arguments, likewise.
-        image: A name in the profile's image catalogue, or an image reference; it must have Python
-            3.9 or later. None: the profile's base image.
-        requirements: What pip installs before the function runs: "numpy>=2".
-        resources: As every task has them, as all that follow; see Task.
-
-    Raises:
-        ConfigurationError: The function or an argument cannot travel, or the function does not take
-            these arguments; the message says which and why.
-    """
+@frozen(init=False, slots=False)
+class _FunctionTask(InlinedTask[T]):  # type: ignore[override]
+    """What a PythonTask is, apart from the types that its constructor infers."""
 
     always_produces: ClassVar[tuple[str, ...]] = (OUTPUT_RETURN,)
     keeps_stdout: ClassVar[bool] = True
@@ -76,44 +58,6 @@ class PythonTask(InlinedTask[T]):  # type: ignore[override]
     _call: BoundCall = field(init=False, repr=False)
     _shipped: ShippedFunction = field(init=False, repr=False, eq=False)
 
-    @overload
-    def __init__(
-        self,
-        name: str,
-        func: Callable[..., Coroutine[Any, Any, T]],
-        *,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        image: str | None = None,
-        requirements: str | Sequence[str] = (),
-        resources: Resources | Mapping[str, Any] | ResourceRequirements | None = None,
-        volume_mounts: str | Volume | Sequence[str | Volume] = (),
-        retry_limit: int | None = None,
-        env: Mapping[str, EnvValue] | None = None,
-        image_pull_policy: str = "IfNotPresent",
-        template_overrides: Mapping[str, Any] | Template | None = None,
-        options: TaskOptions | None = None,
-        **env_variables: EnvValue,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self,
-        name: str,
-        func: Callable[..., T],
-        *,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        image: str | None = None,
-        requirements: str | Sequence[str] = (),
-        resources: Resources | Mapping[str, Any] | ResourceRequirements | None = None,
-        volume_mounts: str | Volume | Sequence[str | Volume] = (),
-        retry_limit: int | None = None,
-        env: Mapping[str, EnvValue] | None = None,
-        image_pull_policy: str = "IfNotPresent",
-        template_overrides: Mapping[str, Any] | Template | None = None,
-        options: TaskOptions | None = None,
-        **env_variables: EnvValue,
-    ) -> None: ...
     def __init__(
         self,
         name: str,
@@ -149,7 +93,7 @@ class PythonTask(InlinedTask[T]):  # type: ignore[override]
         self._put(
             func=func,
             args=tuple(args),
-            kwargs=freeze_mapping(kwargs) if kwargs else EMPTY,
+            kwargs=freeze_mapping(kwargs),
             image=image,
             requirements=needed,
             _call=bind(shipped, args, kwargs),
@@ -185,7 +129,7 @@ class PythonTask(InlinedTask[T]):  # type: ignore[override]
         """The values of earlier tasks that it takes."""
         taken = self._call.inputs
         if not taken:
-            return Input.of_texts(self.env.values()) if self.env else ()
+            return super().inputs
         by_name = {each.name: Input(each.name, each.reference, False) for each in taken}
         return (*by_name.values(), *Input.of_texts(self.env.values()))
 
@@ -210,10 +154,76 @@ class PythonTask(InlinedTask[T]):  # type: ignore[override]
         return {"script": ScriptTemplate(image=image, command=_COMMAND, source=source, **parts)}
 
 
+class PythonTask(_FunctionTask[T]):
+    """Run a Python function in a pod, and bring its value back.
+
+    The function's source travels, and with it what it uses of the modules of its own package. Its
+    arguments and its value travel as JSON, structured by its annotations.
+
+    Args:
+        name: Name, unique in its operation.
+        func: The function, plain or async.
+        args: Its positional arguments; earlier tasks' values (`task.output`) may be among them.
+        kwargs: Its keyword arguments, likewise.
+        image: A name in the profile's image catalogue, or an image reference; it must have Python
+            3.9 or later. None: the profile's base image.
+        requirements: What pip installs before the function runs: "numpy>=2".
+        resources: As every task has them, as all that follow; see Task.
+
+    Raises:
+        ConfigurationError: The function or an argument cannot travel, or the function does not take
+            these arguments; the message says which and why.
+    """
+
+    if TYPE_CHECKING:
+        # Type checkers see what the coroutine of an async function gives. Overloads of __init__
+        # would say the same, but then attrs.evolve could no longer be checked.
+        @overload
+        def __new__(
+            cls,
+            name: str,
+            func: Callable[..., Coroutine[Any, Any, T]],
+            *,
+            args: Sequence[Any] = (),
+            kwargs: Mapping[str, Any] | None = None,
+            image: str | None = None,
+            requirements: str | Sequence[str] = (),
+            resources: Resources | Mapping[str, Any] | ResourceRequirements | None = None,
+            volume_mounts: str | Volume | Sequence[str | Volume] = (),
+            retry_limit: int | None = None,
+            env: Mapping[str, EnvValue] | None = None,
+            image_pull_policy: str = "IfNotPresent",
+            template_overrides: Mapping[str, Any] | Template | None = None,
+            options: TaskOptions | None = None,
+            **env_variables: EnvValue,
+        ) -> "PythonTask[T]": ...
+        @overload
+        def __new__(
+            cls,
+            name: str,
+            func: Callable[..., T],
+            *,
+            args: Sequence[Any] = (),
+            kwargs: Mapping[str, Any] | None = None,
+            image: str | None = None,
+            requirements: str | Sequence[str] = (),
+            resources: Resources | Mapping[str, Any] | ResourceRequirements | None = None,
+            volume_mounts: str | Volume | Sequence[str | Volume] = (),
+            retry_limit: int | None = None,
+            env: Mapping[str, EnvValue] | None = None,
+            image_pull_policy: str = "IfNotPresent",
+            template_overrides: Mapping[str, Any] | Template | None = None,
+            options: TaskOptions | None = None,
+            **env_variables: EnvValue,
+        ) -> "PythonTask[T]": ...
+        def __new__(cls, name: str, func: Callable[..., Any], **_: Any) -> "PythonTask[Any]": ...
+
+
 def _check_call(func: Any, args: Any, kwargs: Any, image: Any) -> None:
     if not callable(func):
         raise ConfigurationError(f"{func!r:.80} is no function", where="func")
-    if isinstance(args, str | bytes) or not isinstance(args, Sequence):
+    is_sequence = type(args) in (tuple, list) or isinstance(args, Sequence)
+    if not is_sequence or isinstance(args, str | bytes):
         raise ConfigurationError(
             f"expected a tuple, not {args!r:.80}", where="args", hint="one argument: args=(value,)"
         )

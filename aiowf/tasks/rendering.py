@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
@@ -22,8 +23,8 @@ from aiowf.manifest import (
 )
 from aiowf.manifest.merge import deep_merge
 from aiowf.profile import Profile
-from aiowf.tasks.frozen import thaw
-from aiowf.tasks.options import retry_strategy
+from aiowf.tasks.frozen import EMPTY, thaw
+from aiowf.tasks.options import NO_OPTIONS, TaskOptions, retry_strategy
 from aiowf.tasks.reference import Reference
 from aiowf.wire.inert import LEFT_BRACE, env_value
 from aiowf.wire.labels import ENV_TASK, POD_DIRECTORY
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _LEFT_BRACE = EnvVar(name=LEFT_BRACE, value="{")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class TaskContext:
     """What an operation gives to its tasks when they become templates.
 
@@ -94,40 +95,48 @@ def text_of(value: str | Reference, inputs: Iterable[Input]) -> str:
 def render(task: Task[Any], context: TaskContext) -> Template:
     """Return the template of a task; what is common to all types is added to what its type says."""
     inputs = task.inputs
-    parts = {
+    parts: dict[str, Any] = {
         "env": _environment(task, context, inputs),
         "image_pull_policy": task.image_pull_policy,
-        "resources": task.resources and task.resources.to_requirements(),
-        "volume_mounts": context.mounts or None,
     }
-    body = task.body(context, parts)
-    options = task.options
-    labels = context.labels
-    if options.labels:
-        labels = {**(labels or {}), **options.labels}
-    metadata = None
-    if labels or options.annotations:
-        metadata = Metadata(labels=labels or None, annotations=dict(options.annotations) or None)
+    if task.resources is not None:
+        parts["resources"] = task.resources.to_requirements()
+    if context.mounts:
+        parts["volume_mounts"] = context.mounts
     template = Template(
         name=task.name,
         inputs=_inputs(inputs) if inputs else None,
         outputs=_outputs(task, context),
-        metadata=metadata,
+        metadata=_metadata(task.options, context.labels),
         affinity=context.affinity,
         retry_strategy=retry_strategy(task.retry_limit),
-        active_deadline_seconds=options.active_deadline,
-        **body,
+        active_deadline_seconds=task.options.active_deadline,
+        **task.body(context, parts),
     )
-    if task.template_overrides:
+    if task.template_overrides is not EMPTY:
         overrides: Mapping[str, Any] = thaw(task.template_overrides)
         template = deep_merge(template, overrides, f"{task.name}.template_overrides")
     return template
 
 
+def _metadata(options: TaskOptions, labels: Mapping[str, str] | None) -> Metadata | None:
+    if options is not NO_OPTIONS:
+        labels = {**(labels or {}), **options.labels}
+        annotations = dict(options.annotations)
+        if annotations:
+            return Metadata(labels=labels or None, annotations=annotations)
+    return Metadata(labels=labels) if labels else None
+
+
+@lru_cache(4096)
+def _task_variable(name: str) -> EnvVar:
+    return EnvVar(name=ENV_TASK, value=name)
+
+
 def _environment(
     task: Task[Any], context: TaskContext, inputs: tuple[Input, ...]
 ) -> tuple[EnvVar, ...]:
-    name = EnvVar(name=ENV_TASK, value=task.name)
+    name = _task_variable(task.name)
     given = (*context.env, *context.reply_env) if task.replies else context.env
     if not task.needs_left_brace:
         return (*given, name)
@@ -160,15 +169,15 @@ def _outputs(task: Task[Any], context: TaskContext) -> Outputs | None:
     names = task.always_produces
     if wanted:
         names = (*names, *sorted(wanted - {*names}))
-    return Outputs(parameters=tuple(_output(name) for name in names)) if names else None
+    return _outputs_called(names) if names else None
 
 
-def _output(name: str) -> Parameter:
-    return _OUTPUTS.get(name) or _OUTPUTS.setdefault(
-        name,
-        Parameter(name=name, value_from=ValueFrom(path=f"{POD_DIRECTORY}/{name}", default="")),
+@cache
+def _outputs_called(names: tuple[str, ...]) -> Outputs:
+    """Return output parameters; there are four names, and they mean the same everywhere."""
+    return Outputs(
+        parameters=tuple(
+            Parameter(name=name, value_from=ValueFrom(path=f"{POD_DIRECTORY}/{name}", default=""))
+            for name in names
+        )
     )
-
-
-# Output parameters by name: there are four, and they are the same everywhere.
-_OUTPUTS: dict[str, Parameter] = {}

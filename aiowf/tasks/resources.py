@@ -77,14 +77,16 @@ class Resources:
 
     def to_requirements(self) -> ResourceRequirements:
         """Return Kubernetes' form."""
-        both: dict[str, str | int | None] = {"cpu": self.cpu, "memory": self.memory}
+        both: dict[str, str | None] = {"cpu": self.cpu, "memory": self.memory}
         return ResourceRequirements(
             requests=_given({**both, **self.requests}),
-            limits=_given({**both, _GPU: self.gpu, **self.limits}),
+            limits=_given(
+                {**both, _GPU: None if self.gpu is None else str(self.gpu), **self.limits}
+            ),
         )
 
 
-def _given(amounts: Mapping[str, str | int | None]) -> dict[str, str | int | float] | None:
+def _given(amounts: Mapping[str, str | None]) -> dict[str, str | int | float] | None:
     return {name: amount for name, amount in amounts.items() if amount is not None} or None
 
 

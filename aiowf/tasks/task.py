@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Generic, TypeVar
 
 from attrs import Attribute, fields, frozen
@@ -9,7 +10,7 @@ from attrs import Attribute, fields, frozen
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import ResourceRequirements, Template
 from aiowf.manifest.names import task_name
-from aiowf.tasks.frozen import FrozenMapping
+from aiowf.tasks.frozen import EMPTY, FrozenMapping
 from aiowf.tasks.options import (
     NO_OPTIONS,
     EnvValue,
@@ -25,10 +26,11 @@ from aiowf.tasks.resources import Resources, as_resources
 from aiowf.tasks.volumes import Volume, as_volumes
 
 T_co = TypeVar("T_co", covariant=True)
+_name = lru_cache(4096)(task_name)
 Decoder = Callable[[str | bytes], Any]
 
 
-@frozen(init=False)
+@frozen(init=False, slots=False)
 class Task(ABC, Generic[T_co]):
     """A unit of work of an operation: one container, which runs to its end.
 
@@ -82,7 +84,7 @@ class Task(ABC, Generic[T_co]):
         if options is not None and not isinstance(options, TaskOptions):
             raise ConfigurationError(f"options is {options!r:.80}, not TaskOptions(…)")
         self._put(
-            name=task_name(name),
+            name=_name(name) if isinstance(name, str) else task_name(name),
             resources=as_resources(resources),
             volume_mounts=_claims(volume_mounts),
             retry_limit=check_retry_limit(retry_limit),
@@ -101,13 +103,12 @@ class Task(ABC, Generic[T_co]):
 
     def _put(self, **values: Any) -> None:
         """Set fields while the value is made."""
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
+        vars(self).update(values)
 
     @property
     def needs_left_brace(self) -> bool:
         """Whether the container needs the variable that spells braces."""
-        return bool(self.env)
+        return self.env is not EMPTY
 
     @property
     def stdout(self) -> Reference:
@@ -117,7 +118,7 @@ class Task(ABC, Generic[T_co]):
     @property
     def inputs(self) -> tuple[Input, ...]:
         """The values of earlier tasks that it takes."""
-        return Input.of_texts(self.env.values()) if self.env else ()
+        return Input.of_texts(self.env.values()) if self.env is not EMPTY else ()
 
     @property
     def decoder(self) -> Decoder | None:
@@ -167,11 +168,9 @@ def _claims(volume_mounts: Any) -> tuple[Volume, ...]:
     return volumes
 
 
-@frozen(init=False)
 class InlinedTask(Task[T_co]):
     """A task whose source stands in the manifest."""
 
 
-@frozen(init=False)
 class ContainerizedTask(Task[T_co]):
     """A task that runs what is in its image."""

@@ -77,6 +77,7 @@ _HINTS: tuple[tuple[type[ArgoError], str], ...] = (
         InvalidWorkflowError,
         "Correct the manifest; `client.lint(…)` checks it without creating anything.",
     ),
+    (BadRequestError, "The same request will be refused again: change it as the message says."),
     (
         UnauthenticatedError,
         'Set ARGO_TOKEN ("Bearer …") or pass token=…; the token may have expired, or be '
@@ -94,6 +95,7 @@ _HINTS: tuple[tuple[type[ArgoError], str], ...] = (
     (ConflictError, "Read the object again and repeat the change."),
     (RateLimitedError, "Send fewer requests at a time, or again later."),
     (UnavailableError, "Try again later; see that the server runs and can reach Kubernetes."),
+    (ServerError, "The server's own log says more; it may be of another version than this client."),
 )
 
 

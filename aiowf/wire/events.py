@@ -78,10 +78,13 @@ def read_event(request: Request, message: bytes) -> WatchEvent | None:
     Raises:
         ArgoError: The stream ends with an error, or the message cannot be read.
     """
-    result = read_result(request, message)
-    if result is None:
-        return None
-    event = as_event(result.get("type"), result.get("object"))
+    try:
+        result = orjson.loads(message)["result"]
+        event = as_event(result["type"], result["object"])
+    except (ValueError, LookupError, TypeError):
+        if read_result(request, message) is None:
+            return None
+        event = None
     if event is None:
         raise unreadable(request, "a message of the watch is no event")
     return event

@@ -1,10 +1,9 @@
 """Reply records: what pods send back, and how it becomes files and notices again.
 
 A record is a key, headers and a value. The key is the name of the workflow. Headers say what the
-value
-is: a chunk of a file, the list of all files ("done"), or a notice. Values are raw bytes. Whoever sends
-them, in whatever language, needs nothing but these functions' rules; docs/wire.md tells them field
-by field.
+value is: a chunk of a file, the list of all files ("done"), or a notice. Values are raw bytes.
+Whoever sends them, in whatever language, needs nothing but these functions' rules; docs/wire.md
+tells them field by field.
 """
 
 import hashlib

@@ -1,6 +1,8 @@
 """The main road, from outside: operations executed on the embedded engine."""
 
+import asyncio
 import os
+import pickle
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,7 +23,7 @@ def double(number: int) -> int:
 
 
 def leave_files() -> str:
-    shared = Path(os.environ["shared_directory"])  # noqa: SIM112
+    shared = Path(os.environ["shared_directory"])
     (shared / "report.txt").write_text("ünï\n")
     (shared / "empty").touch()
     (shared / "deep" / "er").mkdir(parents=True)
@@ -38,10 +40,10 @@ async def test_a_sync_operation_gives_the_function_s_value(client: aiowf.Client)
     """A function runs in a pod, and its return value is the result's."""
     op = operations.DistributedSyncOperation("add-", tasks.PythonTask("add", add, args=(2, 3)))
     result = await op.execute(client=client)
-    assert (5, "Succeeded", True) == (result.value, result.phase, result.succeeded)
+    assert (result.value, result.phase, result.succeeded) == (5, "Succeeded", True)
     assert result.name.startswith("add-")
     assert isinstance(result.duration, timedelta)
-    assert {"add": 5} == dict(result.values)
+    assert dict(result.values) == {"add": 5}
 
 
 async def test_files_come_back(client: aiowf.Client) -> None:
@@ -55,7 +57,7 @@ async def test_files_come_back(client: aiowf.Client) -> None:
         "deep/er/data.bin": bytes(range(256)),
     }
     assert expected == dict(result.files)
-    assert "written" == result.value
+    assert result.value == "written"
 
 
 async def test_values_flow_through_a_pipeline(client: aiowf.Client) -> None:
@@ -64,9 +66,9 @@ async def test_values_flow_through_a_pipeline(client: aiowf.Client) -> None:
     second = tasks.PythonTask("second", double, args=(first.output,))
     run = await operations.PipelineOperation("flow-", (first, second)).execute(client=client)
     result = await run
-    assert {"first": 3, "second": 6} == dict(result.values)
-    assert 3 == result.values[first]
-    assert 6 == result.value
+    assert dict(result.values) == {"first": 3, "second": 6}
+    assert result.values[first] == 3
+    assert result.value == 6
 
 
 async def test_a_failure_says_why(client: aiowf.Client) -> None:
@@ -75,7 +77,7 @@ async def test_a_failure_says_why(client: aiowf.Client) -> None:
     with pytest.raises(aiowf.OperationFailedError) as caught:
         await op.execute(client=client)
     error = caught.value
-    assert ("Failed", 1, "fail") == (error.phase, error.exit_code, error.task)
+    assert (error.phase, error.exit_code, error.task) == ("Failed", 1, "fail")
     assert "ValueError: no such luck" in error.message
     assert any("test_client_main_road.py" in line for line in error.log_tail)
     assert error.result is not None
@@ -86,7 +88,7 @@ async def test_a_failure_can_be_taken_as_a_result(client: aiowf.Client) -> None:
     """With check=False a failed operation gives its result."""
     op = operations.DistributedSyncOperation("fail-", tasks.PythonTask("fail", fail))
     result = await op.execute(client=client, check=False)
-    assert "Failed" == result.phase
+    assert result.phase == "Failed"
     with pytest.raises(aiowf.MissingResultsError):
         _ = result.value
 
@@ -95,8 +97,8 @@ async def test_logs_are_live_and_end(client: aiowf.Client) -> None:
     """The lines of a task come as they are written, and end with the workflow."""
     op = operations.SingleTaskOperation("talk-", tasks.BashTask("talk", "echo one; echo two"))
     run = await op.execute(client=client)
-    assert ["one", "two"] == [line async for line in run.logs("talk")]
-    assert ["talk: one", "talk: two"] == [line async for line in run.logs(follow=False)]
+    assert [line async for line in run.logs("talk")] == ["one", "two"]
+    assert [line async for line in run.logs(follow=False)] == ["talk: one", "talk: two"]
     assert (await run).succeeded
 
 
@@ -114,3 +116,64 @@ async def test_a_notice_goes_out(client: aiowf.Client) -> None:
     notice = await anext(notices)
     await notices.aclose()
     assert ("Succeeded", payload, run.name) == (notice.status, notice.payload, notice.workflow)
+
+
+async def test_files_come_back_to_whoever_attaches(client: aiowf.Client) -> None:
+    """The same id gives the same files, also when the workflow has ended long before."""
+    task = tasks.PythonTask("leave", leave_files)
+    op = operations.DistributedSyncOperationWithResults("again-", task)
+    first = await op.execute(client=client, id="files")
+    second = await op.execute(client=client, id="files")
+    assert first.name == second.name
+    assert dict(first.files) == dict(second.files)
+    assert second.files.text("report.txt") == "ünï\n"
+
+
+async def test_a_result_can_be_pickled(client: aiowf.Client) -> None:
+    """A result, and the error that carries one, survive pickling with values and files."""
+    task = tasks.PythonTask("leave", leave_files)
+    op = operations.DistributedSyncOperationWithResults("pickle-", task)
+    result = await op.execute(client=client)
+    copy = pickle.loads(pickle.dumps(result))
+    assert (result, result.value) == (copy, copy.value)
+    assert dict(result.files) == dict(copy.files)
+    failing = operations.DistributedSyncOperation("pickle-", tasks.PythonTask("fail", fail))
+    with pytest.raises(aiowf.OperationFailedError) as caught:
+        await failing.execute(client=client)
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert (str(caught.value), caught.value.result) == (str(error), error.result)
+
+
+async def test_large_values_travel_beside_the_parameters(client: aiowf.Client) -> None:
+    """A value over 256 KB comes back whole, and reaches a later task whole."""
+    large = tasks.PythonTask("large", repeat, args=("é{{x}}$", 40_000))
+    size = tasks.PythonTask("size", len_of, args=(large.output,))
+    run = await operations.PipelineOperation("large-", (large, size)).execute(client=client)
+    result = await run
+    assert result.value == 280_000
+    assert result.values[large] == "é{{x}}$" * 40_000
+
+
+async def test_what_looks_like_our_own_marks_is_a_value(client: aiowf.Client) -> None:
+    """A dictionary with our own key in it is the user's."""
+    op = operations.DistributedSyncOperation("marks-", tasks.PythonTask("marks", marks))
+    assert (await op.execute(client=client)).value == {"aiowf.dev/value": "x", "size": 3}
+
+
+async def test_many_at_once(client: aiowf.Client) -> None:
+    """A hundred operations by gather all succeed, each once."""
+    op = operations.DistributedSyncOperation("gather-", tasks.BashTask("true", "true"))
+    results = await asyncio.gather(*(op.execute(client=client) for _ in range(100)))
+    assert len({result.name for result in results if result.succeeded}) == 100
+
+
+def repeat(text: str, times: int) -> str:
+    return text * times
+
+
+def len_of(text: str) -> int:
+    return len(text)
+
+
+def marks() -> dict[str, object]:
+    return {"aiowf.dev/value": "x", "size": 3}

@@ -204,7 +204,9 @@ submission = st.none() | st.builds(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(op=operation, profile=profile, submission=submission)
 def test_every_combination_of_options_is_valid(
     op: operations.ContainerizedOperation, profile: Profile, submission: Submission | None

@@ -12,8 +12,8 @@ import yaml
 
 from aiowf import operations, tasks
 from aiowf.errors import ConfigurationError
-from aiowf.manifest import WorkflowSpec, dumps, loads, structure, unstructure
 from aiowf.manifest import Workflow as WorkflowValue
+from aiowf.manifest import WorkflowSpec, dumps, loads, structure, unstructure
 from aiowf.manifest.rendering import ReplyTarget, Submission
 from aiowf.profile import Profile
 
@@ -92,7 +92,7 @@ def test_impossible_names_are_refused(name: Any) -> None:
         ((A, A), "two tasks are called 'a'"),
         ((A, attrs.evolve(B, name="exit-handler")), "exit-handler"),
         ((A, attrs.evolve(B, name="op-parallel")), "op-parallel"),
-        ([attrs.evolve(A, name=f"t{n}") for n in range(199)], "200 templates"),
+        ([attrs.evolve(A, name=f"t{n}") for n in range(200)], "200 templates"),
         ((A, print), "PythonTask"),
         ("ab", "tasks"),
         (7, "tasks"),
@@ -113,9 +113,13 @@ def test_empty_groups_are_refused() -> None:
 
 def test_as_many_tasks_as_argo_takes() -> None:
     """With the entrypoint and an exit handler there are 200 templates."""
-    many = [attrs.evolve(A, name=f"t{n}") for n in range(198)]
-    op = operations.ParallelOperation("op", many, on_exit_notify={"queue": "q"})
+    many = [attrs.evolve(A, name=f"t{n}") for n in range(199)]
+    assert len(spec(operations.ParallelOperation("op", many))["templates"]) == 200
+    notify = {"queue": "q"}
+    op = operations.ParallelOperation("op", many[1:], on_exit_notify=notify)
     assert len(spec(op)["templates"]) == 200
+    with pytest.raises(ConfigurationError, match="200 templates"):
+        operations.ParallelOperation("op", many, on_exit_notify=notify)
 
 
 def test_a_misspelt_option_is_an_error() -> None:
@@ -143,6 +147,7 @@ def test_operations_are_values(make: Any) -> None:
         "labels": {"a": "b"},
         "shared_directory": "claim:/data",
         "spec_overrides": {"nodeSelector": {"disk": "ssd"}},
+        "pod_gc": {"labelSelector": {"matchLabels": {"a": "b"}}},
     }
     one, two = make(**options), make(**options)
     assert one == two

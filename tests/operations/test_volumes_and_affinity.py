@@ -108,9 +108,7 @@ def test_size_and_mode_of_an_ephemeral_volume() -> None:
 def test_an_existing_claim_is_used() -> None:
     """And is not deleted with the workflow."""
     spec = render("claim:/data")
-    assert spec["volumes"] == [
-        {"name": "claim", "persistentVolumeClaim": {"claimName": "claim"}}
-    ]
+    assert spec["volumes"] == [{"name": "claim", "persistentVolumeClaim": {"claimName": "claim"}}]
     assert "volumeClaimTemplates" not in spec
     assert "volumeClaimGC" not in spec
     assert mounts(spec) == [{"name": "claim", "mountPath": "/data"}]
@@ -166,7 +164,9 @@ def test_a_volume_of_one_task_is_mounted_there_alone() -> None:
         ("usesvolume", ["claim"]),
         ("usesvolume-own", ["true"]),
     ]
-    assert "preferredDuringSchedulingIgnoredDuringExecution" in found["c"]["affinity"]["podAffinity"]
+    assert (
+        "preferredDuringSchedulingIgnoredDuringExecution" in found["c"]["affinity"]["podAffinity"]
+    )
     assert labels(found["a"]) == {"team": "x", "usesvolume": "claim", "usesvolume-claim": "true"}
     assert labels(found["c"]) == {**labels(found["a"]), "usesvolume-own": "true"}
 

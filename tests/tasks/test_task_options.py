@@ -10,7 +10,7 @@ import pytest
 
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import EnvVar, ResourceRequirements, Template, Volume, unstructure
-from aiowf.operations import SingleTaskOperation
+from aiowf.operations import OnExitNotify, SingleTaskOperation
 from aiowf.profile import Profile
 from aiowf.tasks import (
     BashTask,
@@ -180,10 +180,25 @@ def test_impossible_variables_are_refused(name: str) -> None:
         make("bash", env={name: "x"})
 
 
-def test_a_variable_holds_no_nul() -> None:
-    """No operating system could pass it."""
-    with pytest.raises(ConfigurationError, match="NUL"):
-        make("bash", FOO="a\0b")
+@pytest.mark.parametrize(
+    ("text", "message"), [("a\0b", "NUL"), ("\ud800", "UTF-8"), ("ä" * 60_000, "120000 bytes")]
+)
+def test_a_text_that_cannot_travel_is_refused(text: str, message: str) -> None:
+    """Wherever it stands: no operating system could pass it."""
+    for build in (
+        lambda: make("bash", FOO=text),
+        lambda: CommandBasedTask("a", ["echo", text]),
+        lambda: OnExitNotify("queue", text),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            build()
+
+
+def test_a_long_script_can_travel() -> None:
+    """It is no string of the environment."""
+    assert container(BashTask("a", "true #" + "ä" * 60_000))["command"] == ["bash"]
+    with pytest.raises(ConfigurationError, match="UTF-8"):
+        BashTask("a", "echo \ud800")
 
 
 def test_literal_text_of_variables_stays_literal() -> None:
@@ -225,7 +240,7 @@ def test_short_resources() -> None:
     task = make("bash", resources=Resources(cpu=0.5, memory="1Gi", gpu=1))
     assert container(task)["resources"] == {
         "requests": {"cpu": "0.5", "memory": "1Gi"},
-        "limits": {"cpu": "0.5", "memory": "1Gi", "nvidia.com/gpu": 1},
+        "limits": {"cpu": "0.5", "memory": "1Gi", "nvidia.com/gpu": "1"},
     }
 
 

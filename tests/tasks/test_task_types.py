@@ -74,7 +74,7 @@ def test_literal_text_of_a_bash_task_stays_literal(tmp_path: Path) -> None:
     assert run(script, tmp_path).stdout == "{{workflow.name}} $(HOME) 1\n"
 
 
-@pytest.mark.parametrize("source", [None, 7, b"true", "a\0b"])
+@pytest.mark.parametrize("source", [None, 7, b"true"])
 def test_a_bash_source_is_text(source: Any) -> None:
     """Anything else is refused when the task is built."""
     with pytest.raises(ConfigurationError, match="Bash source"):
@@ -170,7 +170,7 @@ def test_the_runtime_image_is_the_profiles_or_the_clients() -> None:
     """With neither the error says how an image is built."""
     context = TaskContext(profile=Profile(), runtime_image="engine:1")
     assert rendered(SendResultTask(), context)["container"]["image"] == "engine:1"
-    with pytest.raises(ConfigurationError, match="docker build -t .* -f docker/runtime/Dockerfile"):
+    with pytest.raises(ConfigurationError, match=r"docker build -t .* -f docker/runtime"):
         rendered(SendResultTask(), TaskContext(profile=Profile()))
 
 

@@ -129,7 +129,7 @@ def _check_source(source: EnvVarSource, where: str) -> None:
         raise ConfigurationError(
             f"the embedded engine does not know the field {path!r}",
             where=f"{where}.fieldRef.fieldPath",
-            hint=f"It knows {', '.join(_FIELDS)}, metadata.labels['…'] and metadata.annotations['…'].",
+            hint=f"It knows {', '.join(_FIELDS)}, and metadata.labels['…'] or annotations['…'].",
         )
 
 

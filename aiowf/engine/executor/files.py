@@ -3,10 +3,10 @@
 import os
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from aiowf.engine.executor.view import View
+from aiowf.engine.executor.view import View, is_private
 
 # Larger outputs do not fit into a workflow's status anyway; etcd takes 1.5 MB for all of it.
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024
@@ -27,12 +27,12 @@ def write_inputs(view: View, files: Mapping[str, bytes]) -> None:
         real.write_bytes(content)
 
 
-def make_room(view: View, outputs: Mapping[str, str]) -> None:
-    """Make the directories that a pod leaves its outputs in; a file of the machine is copied."""
+def make_room(view: View, outputs: Mapping[str, str], keep: Iterable[str]) -> None:
+    """Make the directories that a pod leaves its outputs in; a file that it may see is copied."""
     for path in outputs.values():
         real = view.real(os.path.normpath(path))
         os.makedirs(os.path.dirname(real), exist_ok=True)
-        if path in view.named and not path.startswith("/tmp/"):
+        if path in view.named and not is_private(path, keep):
             _copy(path, real)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -115,7 +116,7 @@ class OutputLog:
         for segment in reversed(self._segments):
             if segment.start <= offset:
                 size = min(READ_BYTES, self._stored - offset)
-                data = await offload(lambda: _read(segment.path, offset - segment.start, size))
+                data = await offload(partial(_read, segment.path, offset - segment.start, size))
                 if data:
                     return data
                 break

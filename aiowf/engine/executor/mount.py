@@ -1,15 +1,15 @@
 """Gives a pod a file system view of its own, then becomes the pod's program.
 
-A program of its own, `python -I -S mount.py PLAN PROGRAM ARGUMENTS…`, with the standard library only.
-In a new mount namespace it makes a new root in which every entry of the old one is bound, except that
+A program of its own, `python -I -S mount.py PLAN PROGRAM ARGUMENTS…`, the standard library only. In
+a new mount namespace it makes a new root in which every entry of the old one is bound, except that
 directories in which the pod needs a place of its own are made anew, with their entries bound one by
 one. Nothing is created in the host's file system, and all of it is gone with the last process.
 
 PLAN is JSON: {"root": directory to make the root in, "user": whether a user namespace is needed,
 "anew": [directories to make anew], "bare": [those of them that begin empty], "mounts": [[target,
 source, read only], …], "keep": [paths that must be seen all the same], "directory": working
-directory, "log": file for the reason when the program cannot be run}. PROGRAM is the file to run, or
-"" to look for it. Given `probe` in place of a PLAN it ends with 0 if this machine allows all that.
+directory, "log": file for the reason when the program cannot be run}. PROGRAM is the file to run,
+or "" to look for it. Given `probe` in place of a PLAN it ends with 0 if this machine allows that.
 """
 
 import ctypes
@@ -59,8 +59,8 @@ def unshare(user: bool) -> None:
     if user:
         for name, text in (
             ("setgroups", "deny"),
-            ("uid_map", "%d %d 1" % (uid, uid)),
-            ("gid_map", "%d %d 1" % (gid, gid)),
+            ("uid_map", f"{uid} {uid} 1"),
+            ("gid_map", f"{gid} {gid} 1"),
         ):
             with open("/proc/self/" + name, "w") as file:
                 file.write(text)
@@ -149,13 +149,13 @@ def run(name: str, program: str, arguments: list[str], log: int) -> int:
             os.execv(path, arguments)
         except FileNotFoundError:
             if os.sep in name:
-                reason = "stat %s: no such file or directory" % name
+                reason = f"stat {name}: no such file or directory"
         except PermissionError:
             reason = "permission denied"
         except OSError as error:
             os.write(log, (error.strerror or str(error)).encode())
             return START_ERROR
-    os.write(log, ('failed to find name in PATH: exec: "%s": %s' % (name, reason)).encode())
+    os.write(log, f'failed to find name in PATH: exec: "{name}": {reason}'.encode())
     return NOT_FOUND
 
 
@@ -172,7 +172,7 @@ def main(arguments: list[str]) -> int:
         os.chroot(plan["root"])
         os.chdir(plan["directory"])
     except OSError as error:
-        os.write(log, ("the file system of the pod cannot be made: %s" % error).encode())
+        os.write(log, f"the file system of the pod cannot be made: {error}".encode())
         return START_ERROR
     return run(arguments[3], arguments[2], arguments[3:], log)
 

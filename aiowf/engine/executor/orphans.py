@@ -42,6 +42,7 @@ class Orphans:
         """Leave what comes to whoever else is interested."""
         if self._active:
             self._active = False
+            set_subreaper(False)
             if self._timer:
                 self._timer.cancel()
             asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)

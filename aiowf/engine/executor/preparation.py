@@ -121,7 +121,7 @@ def prepare(pod: Pod, setting: Setting, directory: str, cookie: str) -> Prepared
     if texts.source is not None:
         _write(f"{directory}/{SCRIPT}", texts.source.encode())
     write_inputs(view, pod.files)
-    make_room(view, pod.outputs)
+    make_room(view, pod.outputs, setting.keep)
     prepared = Prepared(
         arguments=texts.words,
         program="",
@@ -181,10 +181,9 @@ def _working_directory(pod: Pod, view: View, directory: str, *, seen: bool) -> s
     if not wanted:
         return f"{directory}/{WORK}"
     wanted = os.path.normpath(wanted)
-    if wanted in view.named:
-        os.makedirs(view.real(wanted), exist_ok=True)
-    elif not view.covers(wanted):
+    if not view.covers(wanted):
         return wanted
+    os.makedirs(view.real(wanted), exist_ok=True)
     return wanted if seen else view.real(wanted)
 
 

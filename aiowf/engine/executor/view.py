@@ -1,7 +1,7 @@
 """Where the paths of a pod are on this machine, and how the pod comes to see them.
 
-A pod has paths that the machine knows nothing of: where volumes are mounted, files that it is given,
-files that it leaves as outputs, /dev/termination-log. Each of them stands for a real file or
+A pod has paths that the machine knows nothing of: where volumes are mounted, files that it is
+given, files that it leaves as outputs, /dev/termination-log. Each of them stands for a real file or
 directory. Most pods of ours need no more than AIOWF_DIR, which tells them the real directory behind
 /tmp/aiowf. The others see their paths through a mount namespace, or, where the kernel forbids it,
 have the paths in their command, environment and source replaced by the real ones.
@@ -91,12 +91,14 @@ class View:
         named = map(os.path.realpath, self.named)
         anew = {parent for path in (*targets, *named) for parent in _parents(path)}
         anew = {path for path in anew if not any(is_below(path, target) for target in targets)}
-        hiding = [*targets, *({_PRIVATE} & anew)]
+        keep = list(keep)
+        bare = {path for path in anew if is_private(path, keep)}
+        hiding = [*targets, *bare]
         return {
             "root": self.root,
             "user": user,
             "anew": sorted(anew),
-            "bare": sorted({_PRIVATE} & anew),
+            "bare": sorted(bare),
             "keep": sorted({path for path in keep if any(is_below(path, h) for h in hiding)}),
             "mounts": mounts,
             "directory": directory,
@@ -134,6 +136,11 @@ def make_view(
         named=tuple(elsewhere),
         root=f"{pod_directory}/root",
     )
+
+
+def is_private(path: str, keep: Iterable[str]) -> bool:
+    """Return whether a path of the machine is hidden: /tmp is, but for what has to be kept."""
+    return is_below(path, _PRIVATE) and not any(is_below(path, kept) for kept in keep)
 
 
 def is_below(path: str, directory: str) -> bool:

@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 
 from aiowf.manifest.checks.findings import VARIABLE, Findings
 from aiowf.manifest.checks.scopes import Call, Scope, unresolved
+from aiowf.manifest.converter import unstructure
 from aiowf.manifest.flow import Arguments, Artifact, Parameter
 from aiowf.manifest.names import nearest, parameter_name, template_name
 from aiowf.manifest.template import DAGTask, DAGTemplate, Template
@@ -201,8 +202,8 @@ def _check_call(call: Call, where: str, library: Library, scope: Scope, findings
     for name, hook in (call.hooks or {}).items():
         if hook is not None:
             check_call(hook, f"{where}.hooks.{name}", library, scope, findings)
-    if call.inline is None:  # an inline template has a scope of its own
-        check_tags(call, where, scope, findings)
+    # An inline template has a scope of its own.
+    check_tags(call, where, scope, findings, skip=("hooks", "inline"))
 
 
 def _check_reference(call: Call | Hook, where: str, library: Library, findings: Findings) -> None:
@@ -227,10 +228,15 @@ def _check_arguments(
         check_supplied(called, arguments, f"{where}.arguments", findings)
 
 
-def check_tags(part: Any, where: str, scope: Scope, findings: Findings) -> None:
-    """Note every `{{…}}` in a part of a workflow that cannot be resolved."""
-    for tag in unresolved(part, scope):
-        findings.add(where, f"{{{{{tag}}}}} cannot be resolved here", scope.hint(tag))
+def check_tags(
+    part: Any, where: str, scope: Scope, findings: Findings, skip: tuple[str, ...] = ()
+) -> None:
+    """Note every `{{…}}` in a part of a workflow, but for some fields, that cannot be resolved."""
+    if scope.everything:
+        return
+    data = {name: item for name, item in unstructure(part).items() if name not in skip}
+    for at, tag in unresolved(data, scope, where):
+        findings.add(at, f"{{{{{tag}}}}} cannot be resolved here", scope.hint(tag))
 
 
 def _ancestors(tasks: Sequence[DAGTask], where: str, findings: Findings) -> Mapping[str, set[str]]:

@@ -6,12 +6,13 @@ WorkflowTemplate, labels, global outputs) is taken to resolve.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import orjson
 from attrs import evolve, field, frozen
 
-from aiowf.manifest.converter import dumps
+from aiowf.manifest.converter import unstructure
 from aiowf.manifest.names import nearest
 from aiowf.manifest.template import DAGTask, Template, WorkflowStep
 from aiowf.manifest.workflow import Workflow
@@ -140,14 +141,26 @@ def template_scope(template: Template, outer: Scope) -> Scope:
     return evolve(outer, names=frozenset(names))
 
 
-def unresolved(value: Any, scope: Scope) -> Iterator[str]:
-    """Yield every tag in a manifest value that does not resolve."""
+def unresolved(data: Any, scope: Scope, where: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the path and the tag of everything in JSON data that does not resolve."""
     if scope.everything:
         return
-    for match in _TAG.finditer(dumps(value)):
+    for match in _TAG.finditer(orjson.dumps(data, default=unstructure)):
         tag = match[1].decode().strip()
         if tag.startswith(_ROOTS) and not scope.resolves(tag):
-            yield tag
+            yield _path_of(match[1].decode(), data, where) or where, tag
+
+
+def _path_of(text: str, data: Any, where: str) -> str | None:
+    """Return the path of the first string in JSON data that has the text."""
+    if isinstance(data, str):
+        return where if text in data else None
+    items: Iterable[tuple[str, Any]] = ()
+    if isinstance(data, dict):
+        items = ((f"{where}.{name}" if where else name, item) for name, item in data.items())
+    elif isinstance(data, list):
+        items = ((f"{where}[{index}]", item) for index, item in enumerate(data))
+    return next(filter(None, (_path_of(text, item, at) for at, item in items)), None)
 
 
 def _gives(template: Template | None, rest: str) -> bool:

@@ -90,9 +90,7 @@ def check_template(
         scope = check_steps(template, where, around.library, scope, findings)
     if template.dag is not None:
         scope = check_dag(template, where, around.library, scope, findings)
-    if not scope.everything:
-        own = [part for name, part in vars(template).items() if name not in ("steps", "dag")]
-        check_tags(own, where, scope, findings)
+    check_tags(template, where, scope, findings, skip=("steps", "dag"))
     if kind in ("steps", "dag"):
         for call, at in calls_of(template, where):
             if call.inline is not None:  # its tags may name what is in the scope of the call

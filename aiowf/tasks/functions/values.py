@@ -93,7 +93,7 @@ def _converter() -> cattrs.Converter:
         lambda t: _union(t, converter),
     )
     converter.register_structure_hook_factory(
-        lambda t: bool(typing.get_args(t)) and typing.get_origin(t) in decoding.DICTS,
+        lambda t: decoding.is_among(typing.get_origin(t), decoding.DICTS),
         lambda t: _dict(t, converter),
     )
     return converter

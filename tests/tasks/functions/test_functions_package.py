@@ -109,16 +109,16 @@ def test_values_that_hold_themselves() -> None:
     """A cycle of plain values cannot be written down."""
     cycle: list[Any] = []
     cycle.append(cycle)
-    with pytest.raises(ConfigurationError, match="cycle cannot travel.*contains itself"):
+    with pytest.raises(ConfigurationError, match=r"cycle cannot travel.*contains itself"):
         ship(lambda: cycle)
 
 
 def test_own_module_as_a_value() -> None:
     """A module of the user's own travels by the names taken of it, not whole."""
     whole = package
-    with pytest.raises(ConfigurationError, match="your own module functions_package.main"):
+    with pytest.raises(ConfigurationError, match=r"your own module functions_package.main"):
         ship(lambda: whole)
-    with pytest.raises(ConfigurationError, match="package cannot travel.*without the attribute"):
+    with pytest.raises(ConfigurationError, match=r"package cannot travel.*without the attribute"):
         ship(lambda: package.not_there)  # type: ignore[attr-defined]
 
 
