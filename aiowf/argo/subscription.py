@@ -51,6 +51,7 @@ class Subscription:
     uid: str
     changed_at: float
     _leave: Callable[["Subscription"], None] = field(repr=False)
+    _ends_only: bool = field(default=False, repr=False)  # nobody reads the changes: none is kept
     phase: str = ""
     progress: str = ""
     version: str = field(default="", repr=False)  # resourceVersion last seen
@@ -94,7 +95,9 @@ class Subscription:
             if event.is_final:
                 self.settle(Ending("finished", phase, event))
                 return
-        if self._readers:
+        if self._ends_only:
+            self._event = None
+        elif self._readers:
             _wake(self._readers)
 
     def settle(self, how: Ending | AiowfError) -> None:
@@ -120,6 +123,13 @@ class Subscription:
                 raise self._error
             await _join(self._enders)
         return self._ending
+
+    def interrupt(self, error: AiowfError) -> None:
+        """Raise an error in all who wait for the end at this moment; the end may still come."""
+        waiting, self._enders = self._enders, []
+        for future in waiting:
+            if not future.done():
+                future.set_exception(error)
 
     def close(self) -> None:
         """Stop following."""

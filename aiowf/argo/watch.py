@@ -119,25 +119,28 @@ class Watch:
 
     async def aclose(self) -> None:
         """End the watch and all subscriptions."""
+        self._failure = self._failure or ConfigurationError("this watch is closed")
         self._settle_all(Ending("closed"))
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def follow(self, name: str, uid: str = "") -> Subscription:
+    def follow(self, name: str, uid: str = "", *, ends_only: bool = False) -> Subscription:
         """Follow a workflow; best called before it is created, so that nothing is missed.
 
         Args:
             name: Its name.
             uid: Its uid; if it is not known yet, `bind` it on the subscription as soon as it is.
+            ends_only: Whether only `ended()` will be awaited: then no change is kept in memory.
 
         Raises:
             ArgoError: The server refused this watch.
+            ConfigurationError: The watch is closed.
         """
         if self._failure is not None:
             raise self._failure
         now = asyncio.get_running_loop().time()
-        made = Subscription(name, uid, now, self._leave)
+        made = Subscription(name, uid, now, self._leave, ends_only)
         self._followed.setdefault(name, []).append(made)
         if not self._wanted.is_set():
             self._heard_at = self._listed_at = now

@@ -164,6 +164,7 @@ class Workflows(Service):
         label_selector: str | None = None,
         field_selector: str | None = None,
         fields: tuple[str, ...] | None = None,
+        created_after: str | None = None,
         page_size: int = _PAGE,
     ) -> AsyncIterator[tuple[Raw, ...]]:
         """Give all workflows, page by page, as JSON, each once.
@@ -183,6 +184,7 @@ class Workflows(Service):
                     offset=following,
                 ),
                 "fields": fields,
+                "createdAfter": created_after,
             }
             request = make_request("WorkflowService_ListWorkflows", self._path(namespace), query)
             data = await self._session.call_json(request)

@@ -18,9 +18,8 @@ SEEDS = (1, 2, 3, 4)
 QUEUE = "demo-notices"
 
 
-async def run_demo(console: Console | None = None) -> bool:
+async def run_demo(console: Console) -> bool:
     """Run the demo; return whether every result was right."""
-    console = console or Console(highlight=False)
     console.print("[bold]aiowf[/bold] on the embedded engine: real workflows, nothing installed.\n")
     parts: list[tuple[str, Callable[[aiowf.Client, Progress], Awaitable[str]]]] = [
         ("A pipeline of parallel Python functions, whose values flow", _pipeline),

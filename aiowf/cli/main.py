@@ -13,8 +13,15 @@ def cli() -> None:
 
 
 @cli.command()
-def demo() -> None:
+@click.option("--svg", type=click.Path(dir_okay=False), help="Save a picture of the run, too.")
+def demo(svg: str | None) -> None:
     """Show what aiowf does, on the embedded engine: takes a few seconds and needs nothing."""
+    from rich.console import Console
+
     from aiowf.cli.demo import run_demo
 
-    sys.exit(0 if asyncio.run(run_demo()) else 1)
+    console = Console(highlight=False, record=svg is not None, width=100 if svg else None)
+    good = asyncio.run(run_demo(console))
+    if svg is not None:
+        console.save_svg(svg, title="aiowf demo")
+    sys.exit(0 if good else 1)

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import warnings
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from aiowf.errors import AiowfWarning, ConfigurationError, EngineError, MissingR
 from aiowf.manifest import EnvVar
 from aiowf.manifest.rendering import ReplyTarget
 from aiowf.profile import Profile
+from aiowf.replies.channel import Place
 from aiowf.wire import labels
 from aiowf.wire.requests import Request
 
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
     from aiowf.replies.channel import Channel
 
 ENGINE_RUNTIME_IMAGE = "aiowf-runtime"
+_BY_PARAMETER = ReplyTarget(
+    env=(
+        EnvVar(name=labels.ENV_RESULTS_PATH, value=f"{labels.POD_DIRECTORY}/{labels.OUTPUT_FILES}"),
+    ),
+    by_parameter=True,
+)
 
 
 @define
@@ -107,24 +115,50 @@ class Backend:
         async with self.argo.download(Request("engine", "GET", path)) as chunks:
             return b"".join([chunk async for chunk in chunks])
 
-    def reply_target(self) -> ReplyTarget:
-        """Return where the pods of a workflow send their results.
+    def reply_target(self, *, is_sync: bool, wants_files: bool) -> ReplyTarget | None:
+        """Return where the pods of a workflow send results and notices, or None: nowhere.
 
         Raises:
-            ConfigurationError: There is no reply channel.
+            ConfigurationError: Pods need credentials for Kafka, and no Secret is named.
         """
         if self.channel is None:
-            raise ConfigurationError(
-                "results need a reply channel, and none is configured",
-                hint="Set KAFKA_BOOTSTRAP_SERVERS, or give aiowf.connect(kafka=…).",
-            )
-        return ReplyTarget(env=(EnvVar(name=labels.ENV_REPLY_TOPIC, value=self.channel.topic),))
+            return _BY_PARAMETER if wants_files else None
+        kafka, completion = self.settings.kafka, self.settings.completion
+        # The embedded engine tells of the end at once; a pod that does so too costs time.
+        notify = is_sync and (
+            completion == "notice" or (kafka is not None and completion == "both")
+        )
+        if not (wants_files or notify or kafka):
+            return None
+        place = self.channel.place
+        env = [EnvVar(name=labels.ENV_REPLY_TOPIC, value=place.topic)]
+        if kafka is not None:
+            env.append(EnvVar(name=labels.ENV_REPLY_PARTITION, value=str(place.partition)))
+            if self.engine is None:
+                env += kafka.pod_variables(signs=self.settings.reply_key is not None)
+        return ReplyTarget(env=tuple(env), notify=notify)
 
     def reply_annotations(self) -> dict[str, str]:
         """Return what a later client needs in order to read the replies again."""
         if self.channel is None:
             return {}
-        return {labels.REPLY_TOPIC: self.channel.topic}
+        place = self.channel.place
+        notes = {labels.REPLY_TOPIC: place.topic}
+        if self.settings.kafka is not None:
+            notes[labels.REPLY_PARTITION] = str(place.partition)
+            notes[labels.REPLY_OFFSET] = str(place.offset)
+            notes[labels.REPLY_LOG] = place.log
+        return notes
+
+
+def place_of(annotations: Mapping[str, str]) -> Place | None:
+    """Return where the replies to a workflow begin, as `reply_annotations` noted it, or None."""
+    topic = annotations.get(labels.REPLY_TOPIC)
+    if topic is None:
+        return None
+    numbers = [annotations.get(name, "") for name in (labels.REPLY_PARTITION, labels.REPLY_OFFSET)]
+    partition, offset = (int(text) if text.isdecimal() else 0 for text in numbers)
+    return Place(topic, partition, offset, annotations.get(labels.REPLY_LOG, ""))
 
 
 def engine_is_gone(reason: str) -> EngineError:
@@ -146,7 +180,31 @@ async def open_backend(settings: ClientSettings, stack: AsyncExitStack) -> Backe
     session = await stack.enter_async_context(
         ArgoSession(settings.server, token=settings.token, namespace=settings.namespace)
     )
-    return Backend(settings, session, session.namespace)
+    backend = Backend(settings, session, session.namespace)
+    await _open_kafka(backend, stack)
+    if settings.completion == "notice" and backend.channel is None:
+        raise ConfigurationError(
+            'completion="notice" needs a reply channel, and none is configured',
+            hint="Set KAFKA_BOOTSTRAP_SERVERS, or give aiowf.connect(kafka=…).",
+        )
+    return backend
+
+
+async def _open_kafka(backend: Backend, stack: AsyncExitStack) -> None:
+    """Open the reply channel over Kafka, if it is configured."""
+    if backend.settings.kafka is not None:
+        from aiowf.replies.kafka import KafkaChannel
+
+        channel = KafkaChannel(backend.settings.kafka)
+        backend.channel = await stack.enter_async_context(channel)
+
+
+def _engine_environment(settings: ClientSettings) -> dict[str, str]:
+    """Return what pods of the embedded engine need to know, and no manifest may say."""
+    known = settings.kafka.local_environment() if settings.kafka is not None else {}
+    if settings.reply_key is not None:
+        known[labels.ENV_REPLY_KEY] = settings.reply_key.decode()
+    return known
 
 
 async def _open_engine(settings: ClientSettings, stack: AsyncExitStack) -> Backend:
@@ -154,7 +212,11 @@ async def _open_engine(settings: ClientSettings, stack: AsyncExitStack) -> Backe
 
     # In a thread: a process is started and files are made, and meanwhile the loop goes on.
     engine = await asyncio.to_thread(
-        launch, images=settings.images, max_pods=settings.max_pods, claims=settings.claims
+        launch,
+        images=settings.images,
+        max_pods=settings.max_pods,
+        claims=settings.claims,
+        environment=_engine_environment(settings),
     )
     await stack.enter_async_context(engine)
     from aiowf.argo import ArgoSession
@@ -165,6 +227,9 @@ async def _open_engine(settings: ClientSettings, stack: AsyncExitStack) -> Backe
         ArgoSession(engine.server, token=f"Bearer {engine.token}", namespace=namespace)
     )
     backend = Backend(settings, session, namespace, engine=engine)
+    await _open_kafka(backend, stack)
+    if backend.channel is not None:
+        return backend
     backend.channel = await stack.enter_async_context(
         EngineChannel(engine.socket_path, engine.token, topic=f"aiowf-replies.{backend.session_id}")
     )

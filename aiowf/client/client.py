@@ -1,19 +1,28 @@
 """The client: it owns every session, every background task and, on a laptop, the engine."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from contextvars import Token
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from attrs import evolve
 
 from aiowf.client import current
 from aiowf.client.listing import Listing
+from aiowf.client.pace import Pace
+from aiowf.client.planning import (
+    Parcel,
+    name_of_operation,
+    plan_operation,
+    plan_workflow,
+)
 from aiowf.client.run import Run
 from aiowf.client.settings import ClientSettings, read_settings
-from aiowf.client.submission import Plan, plan_operation, plan_workflow, send
-from aiowf.errors import ConfigurationError
-from aiowf.manifest import Workflow
+from aiowf.client.submission import Sent, send
+from aiowf.errors import ConfigurationError, RateLimitedError
+from aiowf.manifest import Workflow, unstructure
 from aiowf.manifest.rendering import Renderable
 
 if TYPE_CHECKING:
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
     from aiowf.argo import ArgoSession, Subscription
     from aiowf.client.backend import Backend
     from aiowf.client.notices import Notices
+    from aiowf.client.stalls import Stalls
     from aiowf.client.watching import Watching
     from aiowf.profile import Profile
 
@@ -29,6 +39,8 @@ R = TypeVar("R")
 
 # The life of a client, from one to the next; it closes from each of them, and stays closed.
 _NEW, _OPENING, _OPEN, _CLOSED = "new", "opening", "open", "closed"
+# Submissions that are under way at once: a few more than the session has connections.
+_UNDER_WAY = 128
 # Seconds that the close waits for the ends of cancelled operations.
 _PATIENCE = 10.0
 
@@ -55,7 +67,8 @@ def connect(
             the embedded engine.
         namespace: Namespace of the workflows; None: ARGO_NAMESPACE, else the server's.
         token: "Bearer …" or "Basic …", or a callable that gives it; None: ARGO_TOKEN.
-        kafka: Settings of the reply channel; None: KAFKA_*.
+        kafka: KafkaSettings of the reply channel, "host:port" or a mapping; None: KAFKA_*; False:
+            no Kafka.
         profile: Where tasks run; a path or a mapping is an allvalues.yaml. None: AIOWF_PROFILE.
         max_active: Most workflows of this client in flight at once; None: no bound.
         completion: What ends the wait for a sync operation: "both", "watch" or "notice".
@@ -103,6 +116,7 @@ class Client:
         # Set exactly while the client is open.
         self._backend: Backend | None = None
         self._watching: Watching | None = None
+        self._stalls: Stalls | None = None
         self._notices: Notices | None = None
         self._token: Token[tuple[Client, ...]] | None = None
         # Tasks that must outlive their caller, such as the stop of a cancelled operation; aclose
@@ -110,6 +124,9 @@ class Client:
         self._loose_ends: set[asyncio.Task[Any]] = set()
         # One permit for each workflow that may be in flight; None: no bound.
         self._permits = asyncio.Semaphore(settings.max_active) if settings.max_active else None
+        # Those that are rendered and sent at this moment; the others wait for their turn.
+        self._desk = asyncio.Semaphore(_UNDER_WAY)
+        self._pace = Pace()
 
     def __repr__(self) -> str:
         return f"<Client {self.settings.server} [{self._state}]>"
@@ -136,6 +153,7 @@ class Client:
             )
         from aiowf.client.backend import open_backend
         from aiowf.client.notices import Notices
+        from aiowf.client.stalls import Stalls
         from aiowf.client.watching import Watching
 
         self._state = _OPENING
@@ -143,6 +161,7 @@ class Client:
             async with AsyncExitStack() as stack:
                 self._backend = await open_backend(self.settings, stack)
                 self._watching = await stack.enter_async_context(Watching(self._backend))
+                self._stalls = await stack.enter_async_context(Stalls(self._backend))
                 self._notices = Notices(self._backend)
                 self._stack = stack.pop_all()
         except BaseException:
@@ -183,6 +202,12 @@ class Client:
         return self._watching
 
     @property
+    def stalls(self) -> "Stalls":
+        """Return what looks at runs that show no progress."""
+        assert self._stalls is not None
+        return self._stalls
+
+    @property
     def argo(self) -> "ArgoSession":
         """Return the session with the server, for everything that has no method here."""
         return self.backend.argo
@@ -193,7 +218,7 @@ class Client:
         assert self._notices is not None
         return self._notices
 
-    async def execute(
+    def execute(
         self,
         op: Renderable,
         *,
@@ -202,7 +227,7 @@ class Client:
         pending_timeout: float | timedelta | None = None,
         on_cancel: str = "stop",
         check: bool = True,
-    ) -> Any:
+    ) -> Coroutine[Any, Any, Any]:
         """Run an operation: a sync one to its end, an async one until it is submitted.
 
         Args:
@@ -226,9 +251,10 @@ class Client:
             OperationStuckError: A pod of it can never start.
             ArgoError: The server refused.
         """
+        # It is no coroutine function itself: while ten thousand wait, each frame counts.
         from aiowf.client.execution import execute
 
-        return await execute(
+        return execute(
             self,
             op,
             id=id,
@@ -243,23 +269,116 @@ class Client:
     ) -> Run[Any]:
         """Submit an operation, or a workflow as a value or as data; it is checked first.
 
+        Args:
+            what: The operation or the workflow.
+            id: Makes it durable, as for `execute`; a workflow then has a generateName.
+
         Raises:
             ConfigurationError: Argo would refuse it, or drop a part of it; nothing was sent.
             ArgoError: The server refused it.
         """
-        if isinstance(what, (Workflow, Mapping)):
-            return await self.send(plan_workflow(what, self.backend))
-        return await self.send(await plan_operation(what, self.backend, id=id))
+        if not isinstance(what, (Workflow, Mapping)):
+            return await self.send_operation(what, self.run_of(name_of_operation(what, id)), id=id)
+        parcel = plan_workflow(what, self.backend, id=id)
+        return await self.send(self.run_of(parcel.plan.name), _ready(parcel))
 
-    async def send(self, plan: Plan, **defaults: Any) -> Run[Any]:
-        """Send a workflow that is ready, once, within the bound of `max_active`."""
-        run: Run[Any] = Run(self, plan.name, self.backend.namespace, plan=plan, **defaults)
+    async def submit_from(
+        self,
+        template: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        kind: str = "WorkflowTemplate",
+        id: str | None = None,
+        name: str | None = None,
+        entrypoint: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        priority: int | None = None,
+        service_account: str | None = None,
+    ) -> Run[Any]:
+        """Submit a workflow of a stored template; its parameters are checked first.
+
+        Args:
+            template: Name of the template.
+            parameters: Values of its parameters; what is no text becomes JSON.
+            kind: "WorkflowTemplate", "ClusterWorkflowTemplate" or "CronWorkflow".
+            id: Makes it durable, as for `execute`.
+            name: Full name of the workflow; None: the template's name, and a suffix.
+            entrypoint: The template to begin with; None: as stored.
+            labels: Labels of the workflow.
+            annotations: Annotations of the workflow.
+            priority: Its priority.
+            service_account: Its service account.
+
+        Raises:
+            ConfigurationError: A parameter is unknown, or missing, or not among its enum; nothing
+                was created.
+            NotFoundError: There is no such template.
+            ArgoError: The server refused it.
+        """
+        from aiowf.client.templates import plan_submission
+
+        parcel = await plan_submission(
+            self.backend,
+            template,
+            parameters or {},
+            kind=kind,
+            id=id,
+            name=name,
+            entrypoint=entrypoint,
+            labels=labels,
+            annotations=annotations,
+            priority=priority,
+            service_account=service_account,
+        )
+        return await self.send(self.run_of(parcel.plan.name), _ready(parcel))
+
+    async def lint(self, what: Renderable | Workflow | Mapping[str, Any]) -> Workflow:
+        """Let the server check an operation or a workflow; nothing is created.
+
+        Returns:
+            The workflow as the server understands it.
+
+        Raises:
+            ConfigurationError: It is wrong already as seen from here.
+            InvalidWorkflowError: The server finds it wrong; `where` says the place.
+        """
+        if isinstance(what, (Workflow, Mapping)):
+            parcel = plan_workflow(what, self.backend)
+        else:
+            parcel = await plan_operation(what, name_of_operation(what), self.backend)
+        return await self.argo.workflows.lint(parcel.body, namespace=self.backend.namespace)
+
+    def run_of(self, name: str, **defaults: Any) -> Run[Any]:
+        """Return the Run of a workflow that is about to be sent."""
+        return Run(self, name, self.backend.namespace, **defaults)
+
+    async def send_operation(
+        self, op: Renderable, run: Run[Any], *, id: str | None = None, timeout: float | None = None
+    ) -> Run[Any]:
+        """Render an operation and send it; see `send`."""
+        return await self.send(
+            run, lambda: plan_operation(op, run.name, self.backend, id=id, timeout=timeout)
+        )
+
+    async def send(self, run: Run[Any], plan: Callable[[], Awaitable[Parcel]]) -> Run[Any]:
+        """Send a workflow, once, within the bound of `max_active`.
+
+        Args:
+            run: Its Run.
+            plan: Makes the request. It is called when the turn has come: ten thousand operations
+                are not rendered at once, and their requests do not lie in memory.
+        """
         if self._permits is not None:
             await self._permits.acquire()
         subscription: Subscription | None = None
         try:
-            subscription = self.watching.expect(run)
-            created = await send(plan, self.backend, run.namespace)
+            async with self._desk:
+                parcel = await plan()
+                run._plan = parcel.plan
+                subscription = self.watching.expect(run)
+                run._posted = True
+                run._bind(await send(parcel, self.backend, run.namespace, self._pace), subscription)
         except BaseException:
             if subscription is not None:
                 subscription.close()
@@ -267,10 +386,35 @@ class Client:
             if self._permits is not None:
                 self._permits.release()
             raise
-        run._bind(created, subscription)
         if self._permits is not None:
             self.watching.when_ended(run, self._permits.release)
         return run
+
+    async def resubmit(
+        self, run: Run[Any], *, memoized: bool, parameters: tuple[str, ...] | None
+    ) -> Run[Any]:
+        """Create a workflow like that of a run; see `Run.resubmit`."""
+        sent_at = await self._pace.turn()
+        try:
+            made = await self.argo.workflows.resubmit(
+                run.name, namespace=run.namespace, memoized=memoized or None, parameters=parameters
+            )
+        except RateLimitedError as error:
+            self._pace.refused(sent_at, error.retry_after)
+            raise
+        self._pace.accepted()
+        name = str(made.metadata.name if made.metadata else "")
+        plan = None if run._plan is None else evolve(run._plan, name=name)
+        again: Run[Any] = Run(
+            self,
+            name,
+            run.namespace,
+            plan=plan,
+            check=run._check,
+            pending_timeout=run._pending_timeout,
+        )
+        again._bind(Sent(unstructure(made), False), self.watching.expect(again))
+        return again
 
     def get_run(self, name: str, *, namespace: str | None = None) -> Run[Any]:
         """Return a Run for a workflow by its name, without asking the server."""
@@ -279,25 +423,32 @@ class Client:
     def list(
         self,
         *,
-        phase: str | None = None,
-        labels: Mapping[str, str] | None = None,
+        phase: str | Collection[str] | None = None,
+        labels: Mapping[str, str | None] | None = None,
+        created_after: datetime | timedelta | None = None,
         limit: int | None = None,
         namespace: str | None = None,
     ) -> Listing:
         """List workflows as Runs: `await` it for a list, or `async for` over it.
 
         Args:
-            phase: Only those of this phase, such as "Running".
-            labels: Only those with these labels.
-            limit: At most so many.
-            namespace: Another namespace than the client's.
+            phase: Only those of this phase, such as "Running", or of one of these.
+            labels: Only those with these labels; None as value: with the label, whatever it says.
+            created_after: Only those created since this time (with a time zone), or since so long
+                ago.
+            limit: At most so many, the youngest.
+            namespace: Another namespace than the client's; "" for all.
+
+        Raises:
+            ConfigurationError: One of these makes no sense.
         """
         return Listing(
             client=self,
             phase=phase,
             labels=labels,
+            created_after=created_after,
             limit=limit,
-            namespace=namespace or self.backend.namespace,
+            namespace=self.backend.namespace if namespace is None else namespace,
         )
 
     async def delete(self, name: str, *, namespace: str | None = None) -> None:
@@ -306,7 +457,7 @@ class Client:
         Raises:
             NotFoundError: There is none of this name.
         """
-        await self.argo.workflows.delete(name, namespace=namespace or self.backend.namespace)
+        await self.get_run(name, namespace=namespace).delete()
 
     def keep(self, work: Coroutine[Any, Any, R]) -> "asyncio.Task[R]":
         """Run something that must end even if its caller is cancelled; `aclose` awaits it."""
@@ -314,3 +465,12 @@ class Client:
         self._loose_ends.add(task)
         task.add_done_callback(self._loose_ends.discard)
         return task
+
+
+def _ready(parcel: Parcel) -> Callable[[], Awaitable[Parcel]]:
+    """Return what gives a request that was made already."""
+
+    async def plan() -> Parcel:
+        return parcel
+
+    return plan

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from aiowf.client.submission import Plan, plan_operation
+from aiowf.client.planning import name_of_operation
 from aiowf.client.waiting import seconds, wait
 from aiowf.errors import (
     AiowfError,
@@ -42,55 +42,42 @@ async def execute(
         raise ConfigurationError(f'on_cancel={on_cancel!r}: it is "stop", "terminate" or "leave"')
     limit = seconds(timeout, "timeout")
     patience = seconds(pending_timeout, "pending_timeout")
-    plan = await plan_operation(op, client.backend, id=id, timeout=limit)
-    if not op.is_sync:
-        defaults = {"check": check, "pending_timeout": patience}
-        return await _submit_in_time(client, plan, limit, on_cancel, defaults)
-    run: Run[Any] | None = None
+    run = client.run_of(name_of_operation(op, id), check=check, pending_timeout=patience)
+    try:
+        if limit is not None:
+            return await _execute_within(client, op, run, id, limit, on_cancel)
+        await client.send_operation(op, run, id=id)
+        return await wait(run, check=check) if op.is_sync else run
+    except (asyncio.CancelledError, OperationTimeoutError, OperationStuckError):
+        await _end(client, run, on_cancel)
+        raise
+    finally:
+        if op.is_sync:
+            client.watching.unexpect(run)
+
+
+async def _execute_within(
+    client: "Client", op: Renderable, run: "Run[Any]", id: str | None, limit: float, on_cancel: str
+) -> Any:
     try:
         async with asyncio.timeout(limit) as scope:
-            run = await client.send(plan, check=check, pending_timeout=patience)
-            return await wait(run, check=check)
+            await client.send_operation(op, run, id=id, timeout=limit)
+            return await run.wait() if op.is_sync else run
     except TimeoutError:
-        if limit is None or not scope.expired():
+        if not scope.expired():
             raise
-        await _end(client, plan, run, on_cancel)
-        raise _timed_out(plan, run, limit, on_cancel, client) from None
-    except (asyncio.CancelledError, OperationStuckError):
-        await _end(client, plan, run, on_cancel)
-        raise
+        raise _timed_out(run, limit, on_cancel) from None
 
 
-async def _submit_in_time(
-    client: "Client",
-    plan: Plan,
-    limit: float | None,
-    on_cancel: str,
-    defaults: dict[str, Any],
-) -> "Run[Any]":
-    try:
-        async with asyncio.timeout(limit) as scope:
-            return await client.send(plan, **defaults)
-    except TimeoutError:
-        if limit is None or not scope.expired():
-            raise
-        await _end(client, plan, None, on_cancel)
-        raise _timed_out(plan, None, limit, on_cancel, client) from None
-    except asyncio.CancelledError:
-        await _end(client, plan, None, on_cancel)
-        raise
-
-
-async def _end(client: "Client", plan: Plan, run: "Run[Any] | None", on_cancel: str) -> None:
+async def _end(client: "Client", run: "Run[Any]", on_cancel: str) -> None:
     """Stop the workflow of a caller who gave up; cancelled again, leave it to the client."""
-    if on_cancel == "leave":
+    if on_cancel == "leave" or not run._posted:
         return
-    ending = client.keep(_stop(client, plan.name, on_cancel, looks=1 if run else _LOOKS))
+    ending = client.keep(_stop(run, on_cancel, looks=1 if run._known else _LOOKS))
     await asyncio.wait({ending}, timeout=_PATIENCE)
 
 
-async def _stop(client: "Client", name: str, verb: str, looks: int) -> None:
-    run = client.get_run(name)
+async def _stop(run: "Run[Any]", verb: str, looks: int) -> None:
     act = run.stop if verb == "stop" else run.terminate
     for look in range(looks):
         try:
@@ -103,19 +90,17 @@ async def _stop(client: "Client", name: str, verb: str, looks: int) -> None:
             return
 
 
-def _timed_out(
-    plan: Plan, run: "Run[Any] | None", limit: float, on_cancel: str, client: "Client"
-) -> OperationTimeoutError:
+def _timed_out(run: "Run[Any]", limit: float, on_cancel: str) -> OperationTimeoutError:
     done = {"stop": "it was stopped", "terminate": "it was terminated", "leave": "it goes on"}
-    phase = (run.phase or "submitted") if run else "not submitted yet"
+    phase = (run.phase or "submitted") if run._known else "not submitted yet"
     return OperationTimeoutError(
-        f"workflow {plan.name} did not end within {limit:g} s ({phase}): {done[on_cancel]}",
-        workflow_name=plan.name,
-        namespace=client.backend.namespace,
+        f"workflow {run.name} did not end within {limit:g} s ({phase}): {done[on_cancel]}",
+        workflow_name=run.name,
+        namespace=run.namespace,
         timeout=limit,
-        phase=run.phase if run else None,
+        phase=run.phase if run._known else None,
         action=on_cancel,
         hint="Give execute() a longer timeout."
         if on_cancel != "leave"
-        else f"Wait on: await client.get_run({plan.name!r}).",
+        else f"Wait on: await client.get_run({run.name!r}).",
     )

@@ -1,10 +1,13 @@
 """Listing workflows: one page after the other, each workflow once."""
 
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections.abc import AsyncIterator, Collection, Generator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from aiowf.errors import ConfigurationError
+from aiowf.manifest.names import nearest
 from aiowf.wire.events import LIST_FIELDS
 from aiowf.wire.labels import ARGO_PHASE
 
@@ -13,6 +16,33 @@ if TYPE_CHECKING:
     from aiowf.client.run import Run
 
 PAGE = 100
+PHASES = ("Pending", "Running", "Succeeded", "Failed", "Error")
+
+
+def _as_phases(phase: str | Collection[str] | None) -> tuple[str, ...]:
+    phases = (phase,) if isinstance(phase, str) else tuple(phase or ())
+    for each in phases:
+        if each not in PHASES:
+            raise ConfigurationError(
+                f"{each!r} is no phase of a workflow", where="phase", hint=nearest(each, PHASES)
+            )
+    return phases
+
+
+def _as_limit(limit: int | None) -> int | None:
+    if limit is not None and (isinstance(limit, bool) or limit < 1):
+        raise ConfigurationError(f"limit={limit!r}: it is a positive number, or None")
+    return limit
+
+
+def _as_time(created_after: datetime | timedelta | None) -> datetime | None:
+    if isinstance(created_after, timedelta):
+        return datetime.now(UTC) - created_after
+    if created_after is not None and created_after.tzinfo is None:
+        raise ConfigurationError(
+            "created_after has no time zone", hint="datetime.now(UTC), or a timedelta: so long ago"
+        )
+    return created_after
 
 
 @frozen(kw_only=True)
@@ -23,9 +53,10 @@ class Listing:
     """
 
     client: "Client" = field(repr=False)
-    phase: str | None = None
-    labels: Mapping[str, str] | None = None
-    limit: int | None = None
+    phase: tuple[str, ...] = field(default=(), converter=_as_phases)
+    labels: Mapping[str, str | None] | None = None
+    created_after: datetime | None = field(default=None, converter=_as_time)
+    limit: int | None = field(default=None, converter=_as_limit)
     namespace: str | None = None
 
     def __await__(self) -> Generator[Any, None, "list[Run[Any]]"]:
@@ -35,11 +66,11 @@ class Listing:
         return [run async for run in self]
 
     async def __aiter__(self) -> "AsyncIterator[Run[Any]]":
-        selector = ",".join(f"{name}={value}" for name, value in self._selected().items())
         seen = 0
         async for page in self.client.argo.workflows.pages(
             namespace=self.namespace,
-            label_selector=selector or None,
+            label_selector=self._selector() or None,
+            created_after=self._created_after(),
             fields=LIST_FIELDS,
             page_size=min(PAGE, self.limit or PAGE),
         ):
@@ -52,6 +83,18 @@ class Listing:
                 if seen == self.limit:
                     return
 
-    def _selected(self) -> dict[str, str]:
-        phase = {ARGO_PHASE: self.phase} if self.phase else {}
-        return {**(self.labels or {}), **phase}
+    def _created_after(self) -> str | None:
+        if self.created_after is None:
+            return None
+        return self.created_after.astimezone(UTC).isoformat(timespec="seconds")
+
+    def _selector(self) -> str:
+        said = [
+            name if value is None else f"{name}={value}"
+            for name, value in (self.labels or {}).items()
+        ]
+        if len(self.phase) == 1:
+            said.append(f"{ARGO_PHASE}={self.phase[0]}")
+        elif self.phase:
+            said.append(f"{ARGO_PHASE} in ({','.join(self.phase)})")
+        return ",".join(said)

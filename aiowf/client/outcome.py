@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -11,7 +11,10 @@ from aiowf.errors import MissingResultsError
 from aiowf.manifest import Workflow, WorkflowStatus
 from aiowf.replies.files import Files
 from aiowf.wire import labels, nodes
-from aiowf.wire.events import FINAL_PHASES
+from aiowf.wire.replies import unpack_files
+
+if TYPE_CHECKING:
+    from aiowf.client.settling import Settled
 
 Decoders = Mapping[str, Callable[[str | bytes], Any]]
 
@@ -22,31 +25,29 @@ def large_values(workflow: Workflow, decoders: Decoders) -> list[str]:
 
 
 def build_result(
-    workflow: Workflow,
+    settled: "Settled",
     decoders: Decoders,
     *,
-    files: Files | None = None,
     fetched: Mapping[str, bytes] | None = None,
 ) -> Result[Any]:
-    """Build the Result of a workflow whose entry node has ended.
+    """Build the Result of a workflow whose outcome is known.
 
     Args:
-        workflow: The workflow with its status.
+        settled: The workflow with its status, and the files that came back.
         decoders: Task name → what reads its return value.
-        files: Files that came back.
         fetched: Task name → JSON of a value that was too large for a parameter.
     """
+    workflow = settled.workflow
     status = workflow.status or WorkflowStatus()
     verdict = nodes.verdict(workflow)
-    # The files of a workflow come last: when they are here its work is done, whatever Argo, which
-    # looks at a workflow now and then, says of it yet.
-    early = files is not None and verdict.phase not in FINAL_PHASES
     name = str(workflow.metadata.name if workflow.metadata else "")
     return Result(
         name=name,
-        phase="Succeeded" if early else verdict.phase,
+        # Files and notice come last: when they are here the work is done, whatever Argo, which
+        # looks at a workflow now and then, says of it yet.
+        phase="Succeeded" if settled.is_early else verdict.phase,
         message=verdict.message,
-        warnings=verdict.warnings,
+        warnings=(*verdict.warnings, *settled.warnings),
         workflow=workflow,
         started_at=_time(status.started_at),
         finished_at=_time(status.finished_at),
@@ -56,7 +57,28 @@ def build_result(
                 for task, decoder in decoders.items()
             }
         ),
-        files=Files() if files is None else files,
+        files=Files() if settled.files is None else settled.files,
+    )
+
+
+def files_of(workflow: Workflow) -> Files | None:
+    """Return the files that came as an output parameter, or None where there is none.
+
+    Raises:
+        CorruptResultsError: They are not what was sent.
+        MissingResultsError: The workflow succeeded, and sent none.
+    """
+    found = [nodes.output_parameters(node) for node in nodes.nodes_of(workflow).values()]
+    texts = [text for each in found if (text := each.get(labels.OUTPUT_FILES))]
+    name = str(workflow.metadata.name if workflow.metadata else "")
+    if texts:
+        return Files(unpack_files(texts[-1], workflow=name))
+    if nodes.verdict(workflow).phase != "Succeeded":
+        return None
+    raise MissingResultsError(
+        f"the results of {name} did not come: no pod has the output parameter "
+        f"{labels.OUTPUT_FILES!r}",
+        workflow_name=name,
     )
 
 

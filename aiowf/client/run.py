@@ -1,18 +1,24 @@
 """A workflow that was submitted: to be watched, waited for and stopped."""
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from aiowf.client.backend import place_of
+from aiowf.client.verbs import once, repeat, suspended, version_of
 from aiowf.client.watching import Change, attach, changes, log_lines
-from aiowf.manifest import Workflow
+from aiowf.errors import ConfigurationError
+from aiowf.manifest import Workflow, unstructure
+from aiowf.manifest.fields import Raw
 from aiowf.wire import labels
 
 if TYPE_CHECKING:
     from aiowf.argo import Subscription
     from aiowf.client.client import Client
+    from aiowf.client.planning import Plan
     from aiowf.client.result import Result
-    from aiowf.client.submission import Plan, Sent
+    from aiowf.client.submission import Sent
+    from aiowf.replies.waiting import Pending
 
 T = TypeVar("T")
 
@@ -27,6 +33,21 @@ class Run(Generic[T]):
         namespace: Its namespace.
         phase: The phase last seen: "", "Pending", "Running", "Succeeded", "Failed" or "Error".
     """
+
+    __slots__ = (
+        "_check",
+        "_client",
+        "_known",
+        "_pending",
+        "_pending_timeout",
+        "_plan",
+        "_posted",
+        "_result",
+        "_subscription",
+        "name",
+        "namespace",
+        "phase",
+    )
 
     def __init__(
         self,
@@ -47,11 +68,17 @@ class Run(Generic[T]):
         self._pending_timeout = pending_timeout
         # Set once, when the end was seen: all who wait get the same.
         self._result: Result[T] | None = None
+        # Whether a request that creates the workflow may have reached the server, and whether the
+        # server has said that it has it.
+        self._posted = self._known = False
         # Set for a run that this client submitted itself: its events come over the client's watch.
         self._subscription: Subscription | None = None
+        # What is to come by the reply channel; set from before the submission to the result.
+        self._pending: Pending | None = None
 
     def _bind(self, sent: "Sent", subscription: "Subscription") -> None:
         """Take what the server answered; a workflow of another session is watched by its name."""
+        self._known = True
         self.phase = (sent.workflow.get("status") or {}).get("phase") or ""
         meta = sent.workflow.get("metadata") or {}
         if (meta.get("labels") or {}).get(labels.SESSION) == self._client.backend.session_id:
@@ -60,10 +87,10 @@ class Run(Generic[T]):
         else:
             subscription.close()
         replies = self._client.watching.replies
-        if not sent.is_new and replies is not None and self._plan and self._plan.wants_files:
-            notes = meta.get("annotations") or {}
-            if labels.REPLY_TOPIC in notes:
-                replies.replay(self.name, notes[labels.REPLY_TOPIC])
+        if not sent.is_new and replies is not None and self._pending is not None:
+            place = place_of(meta.get("annotations") or {})
+            if place is not None:
+                replies.replay(self.name, place)
 
     def __repr__(self) -> str:
         return f"<Run {self.namespace}/{self.name} [{self.phase or 'submitted'}]>"
@@ -131,20 +158,167 @@ class Run(Generic[T]):
 
     async def suspend(self) -> None:
         """Start no further node until it is resumed; what runs goes on."""
-        await self._client.argo.workflows.suspend(self.name, namespace=self.namespace)
+        workflows = self._client.argo.workflows
+        await repeat(lambda: workflows.suspend(self.name, namespace=self.namespace))
 
-    async def resume(self) -> None:
-        """Go on after `suspend`, or behind a suspended node."""
-        await self._client.argo.workflows.resume(self.name, namespace=self.namespace)
+    async def resume(self, nodes: Any = None) -> None:
+        """Go on after `suspend`, or behind suspended nodes.
 
-    async def stop(self) -> None:
-        """End it; its exit handler still runs."""
-        await self._client.argo.workflows.stop(self.name, namespace=self.namespace)
+        Args:
+            nodes: Only these suspended nodes: a task, its name, or Argo's selector, such as
+                "displayName=approve,templateName=gate"; None: all.
+        """
+        workflows, selector = self._client.argo.workflows, _selector(nodes)
+        await once(
+            self,
+            lambda: workflows.resume(self.name, namespace=self.namespace, node_selector=selector),
+            suspended,
+        )
+
+    async def stop(self, nodes: Any = None, *, message: str | None = None) -> None:
+        """End it; its exit handler still runs.
+
+        Args:
+            nodes: Only these suspended nodes, as for `resume`: they fail, and the workflow goes on
+                as it does behind a failure.
+            message: Why, for the suspended nodes that are stopped.
+        """
+        workflows, selector = self._client.argo.workflows, _selector(nodes)
+
+        async def send() -> Workflow:
+            return await workflows.stop(
+                self.name, namespace=self.namespace, node_selector=selector, message=message
+            )
+
+        await (repeat(send) if selector is None else once(self, send, suspended))
 
     async def terminate(self) -> None:
         """End it at once, without its exit handler."""
-        await self._client.argo.workflows.terminate(self.name, namespace=self.namespace)
+        workflows = self._client.argo.workflows
+        await repeat(lambda: workflows.terminate(self.name, namespace=self.namespace))
+
+    async def set(
+        self,
+        nodes: Any,
+        *,
+        phase: str | None = None,
+        message: str | None = None,
+        outputs: Mapping[str, str] | None = None,
+    ) -> None:
+        """Set what suspended nodes say: their phase, message and output parameters.
+
+        Args:
+            nodes: Which, as for `resume`.
+            phase: Such as "Succeeded"; None leaves it.
+            message: Their message; None leaves it.
+            outputs: Output parameters that the template supplies from outside, name → value.
+        """
+        workflows, selector = self._client.argo.workflows, _selector(nodes)
+        if selector is None:
+            raise ConfigurationError("set needs nodes, such as a task or its name", where="nodes")
+        await once(
+            self,
+            lambda: workflows.set(
+                self.name,
+                namespace=self.namespace,
+                node_selector=selector,
+                phase=phase,
+                message=message,
+                output_parameters=outputs,
+            ),
+            suspended,
+        )
+
+    async def retry(
+        self,
+        *,
+        restart_successful: bool = False,
+        nodes: Any = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Run what failed once more; afterwards the run can be awaited again.
+
+        Args:
+            restart_successful: Whether nodes that succeeded run again too, those that `nodes`
+                selects.
+            nodes: Which nodes, as for `resume`; None: those that failed.
+            parameters: Other values for parameters of the workflow.
+
+        Raises:
+            BadRequestError: It has not ended, or has succeeded.
+        """
+        workflows = self._client.argo.workflows
+        found = await once(
+            self,
+            lambda: workflows.retry(
+                self.name,
+                namespace=self.namespace,
+                restart_successful=restart_successful or None,
+                node_selector=_selector(nodes),
+                parameters=texts(parameters),
+            ),
+            version_of,
+        )
+        self._begin_again(unstructure(found))
+
+    async def resubmit(
+        self, *, memoized: bool = False, parameters: Mapping[str, Any] | None = None
+    ) -> "Run[T]":
+        """Create a new workflow like this one, and return its Run.
+
+        It is sent once: the server makes up the name, so that after a failure nobody could say
+        whether it exists.
+
+        Args:
+            memoized: Whether nodes that succeeded are taken over instead of being run.
+            parameters: Other values for parameters of the workflow.
+        """
+        return await self._client.resubmit(self, memoized=memoized, parameters=texts(parameters))
 
     async def delete(self) -> None:
         """Delete it from the server, running or not."""
-        await self._client.argo.workflows.delete(self.name, namespace=self.namespace)
+        workflows = self._client.argo.workflows
+        await repeat(lambda: workflows.delete(self.name, namespace=self.namespace))
+
+    def _begin_again(self, found: Raw) -> None:
+        """Forget the end that was seen: the workflow runs on."""
+        self._result = None
+        self.phase = (found.get("status") or {}).get("phase") or ""
+        if self._subscription is not None:
+            self._subscription = self._client.watching.expect(self)
+            attach(self._subscription, found)
+
+
+def texts(parameters: Mapping[str, Any] | None) -> tuple[str, ...] | None:
+    """Return parameters as Argo's API takes them, "name=value"; what is no text becomes JSON."""
+    if parameters is None:
+        return None
+    return tuple(f"{name}={text_of(value, name)}" for name, value in parameters.items())
+
+
+def text_of(value: Any, name: str) -> str:
+    """Return the value of a parameter as text.
+
+    Raises:
+        ConfigurationError: It is no text, and cannot be JSON.
+    """
+    if isinstance(value, str):
+        return value
+    import orjson
+
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError as error:
+        raise ConfigurationError(
+            f"{value!r:.60} cannot be a parameter: {error}",
+            where=f"parameters[{name!r}]",
+            hint="A parameter is text; anything that JSON can say becomes its JSON.",
+        ) from None
+
+
+def _selector(nodes: Any) -> str | None:
+    """Return Argo's selector of nodes, for a selector, a task or its name."""
+    if nodes is None:
+        return None
+    name = nodes if isinstance(nodes, str) else nodes.name
+    return name if "=" in name else f"displayName={name}"

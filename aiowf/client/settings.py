@@ -10,6 +10,9 @@ from attrs import field, frozen
 
 from aiowf.errors import ConfigurationError
 from aiowf.profile import Profile
+from aiowf.replies.settings import KafkaSettings, read_kafka
+from aiowf.wire import labels
+from aiowf.wire.replies import reply_key
 
 Completion = Literal["both", "watch", "notice"]
 LOCAL = "local"
@@ -27,6 +30,7 @@ class ClientSettings:
         namespace: Where workflows are created; None leaves it to the server's own conventions.
         token: What authenticates the client, or a callable that gives it; never shown.
         kafka: Settings of the reply channel, or None.
+        reply_key: With it every reply is authenticated; never shown.
         profile: Where tasks run.
         max_active: Most workflows in flight at once, or None for no bound.
         completion: What ends the wait for a sync operation.
@@ -40,7 +44,8 @@ class ClientSettings:
     server: str
     namespace: str | None = None
     token: Any = field(default=None, repr=False)
-    kafka: Any = field(default=None, repr=False)
+    kafka: KafkaSettings | None = field(default=None, repr=False)
+    reply_key: bytes | None = field(default=None, repr=False)
     profile: Profile = field(factory=Profile)
     max_active: int | None = None
     completion: Completion = "both"
@@ -70,10 +75,12 @@ def read_settings(
     """
     environ = os.environ if environ is None else environ
     _check_options(options)
+    options["reply_key"] = reply_key(environ.get(labels.ENV_REPLY_KEY))
     if server == CLOUDHARNESS:
         return _cloudharness(profile, environ, options)
     options["ui"] = options.get("ui") or environ.get("AIOWF_UI_URL") or None
     options["namespace"] = options.get("namespace") or environ.get("ARGO_NAMESPACE") or None
+    options["kafka"] = read_kafka(options.get("kafka"), environ)
     return ClientSettings(
         server=_server(server, environ), profile=_profile(profile, environ), **options
     )
@@ -126,7 +133,9 @@ def _cloudharness(
             or environ.get("ARGO_NAMESPACE")
             or found.namespace,
             "ui": options.get("ui") or environ.get("AIOWF_UI_URL") or found.ui,
-            "kafka": options.get("kafka") or found.kafka,
+            "kafka": read_kafka(
+                found.kafka if options.get("kafka") is None else options["kafka"], environ
+            ),
         },
     )
 

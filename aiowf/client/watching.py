@@ -12,7 +12,7 @@ from aiowf.client.backend import engine_is_gone
 from aiowf.errors import ArgoError, BadRequestError, RateLimitedError, UnavailableError
 from aiowf.manifest import Workflow, structure
 from aiowf.manifest.fields import Raw
-from aiowf.replies.channel import Replies
+from aiowf.replies.waiting import Pending, Replies
 from aiowf.wire import labels
 from aiowf.wire.errors import is_expired
 from aiowf.wire.events import (
@@ -95,7 +95,9 @@ class Watching:
                 self._mourner = asyncio.create_task(self._mourn(self.backend.engine.died))
                 stack.push_async_callback(_cancel, self._mourner)
             if self.backend.channel is not None:
-                self.replies = await stack.enter_async_context(Replies(self.backend.channel))
+                self.replies = await stack.enter_async_context(
+                    Replies(self.backend.channel, self.backend.settings.reply_key)
+                )
             self._stack = stack.pop_all()
         return self
 
@@ -114,13 +116,22 @@ class Watching:
     def expect(self, run: "Run[Any]") -> "Subscription":
         """Follow a run that is about to be submitted, so that no event of it is missed."""
         assert self._watch is not None
-        if self.replies is not None and run._plan is not None and run._plan.wants_files:
-            self.replies.expect(run.name)
-        return self._watch.follow(run.name)
+        self.pending(run)
+        return self._watch.follow(run.name, ends_only=True)
+
+    def pending(self, run: "Run[Any]") -> Pending | None:
+        """Return what is to come for a run by the reply channel, or None if nothing is."""
+        plan = run._plan
+        if plan is None or not (plan.wants_files or plan.wants_notice) or self.replies is None:
+            return None
+        if run._pending is None:
+            run._pending = self.replies.expect(run.name, files=plan.wants_files)
+        return run._pending
 
     def unexpect(self, run: "Run[Any]") -> None:
-        """Forget a run whose submission failed."""
-        if self.replies is not None:
+        """Forget a run: its submission failed, or nobody waits for it any more."""
+        if run._pending is not None and self.replies is not None:
+            run._pending = None
             self.replies.release(run.name)
 
     @asynccontextmanager
@@ -188,9 +199,10 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
 def attach(subscription: "Subscription", found: Raw) -> None:
     """Bind a subscription to a workflow as it was found, which may have ended already."""
     event = as_event(LISTED, dict(found))
-    if event is not None:
-        subscription.bind(event.uid)
-        subscription.tell(event)
+    if event is None:
+        return
+    subscription.bind(event.uid)
+    subscription.tell(event)
 
 
 async def changes(run: "Run[Any]") -> AsyncGenerator[Change, None]:

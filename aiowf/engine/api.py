@@ -6,7 +6,7 @@ put and get the values of that workflow.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import aclosing
 from typing import Any
 
 from aiohttp import web
@@ -99,11 +99,15 @@ class Api:
         response.enable_chunked_encoding()
         await response.prepare(request)
         # A reader that has gone is noticed when it is written to.
-        with suppress(ConnectionError):
-            async for data in topic.follow(offset, _KEEPALIVE_SECONDS):
-                await response.write(data or KEEPALIVE)
+        try:
+            async with aclosing(topic.follow(offset, _KEEPALIVE_SECONDS)) as frames:
+                async for data in frames:
+                    await response.write(data or KEEPALIVE)
             await response.write_eof()
-        await self.topics.drop_unused()
+        except ConnectionError:
+            pass
+        finally:
+            await self.topics.drop_unused()
         return response
 
     async def _get_group(self, request: web.Request) -> web.Response:

@@ -24,6 +24,12 @@ def _timestamp(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def nano_timestamp(nanoseconds: int) -> str:
+    """Return a moment as Kubernetes writes it into logs: RFC 3339 with nine digits of a second."""
+    second, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{_timestamp(second)[:-1]}.{rest:09}Z"
+
+
 def timestamp(moment: float | None) -> str | None:
     """Return a moment as Kubernetes writes it: RFC 3339 with whole seconds."""
     return None if moment is None else _timestamp(int(moment))

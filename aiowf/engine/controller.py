@@ -286,6 +286,8 @@ class Controller:
     def _left(self, run: WorkflowRun) -> None:
         """Note the end of a pod of a deleted workflow; the last one makes room for its name."""
         key = (run.namespace, run.name)
+        if key not in self._leaving:  # The engine is about to end.
+            return
         self._leaving[key] -= 1
         if not self._leaving[key]:
             del self._leaving[key]

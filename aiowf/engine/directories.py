@@ -3,7 +3,8 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 
 # Linux allows 107 bytes in the address of a Unix socket, macOS 103.
 _SOCKET_PATH_BYTES = 100
@@ -30,7 +31,18 @@ def choose_directories(name: str, parent: str | None) -> tuple[str, str]:
 
 def remove_tree(path: str) -> None:
     """Delete a directory and all in it, as far as we may."""
-    shutil.rmtree(path, onerror=_allow_and_retry)
+    shutil.rmtree(path, ignore_errors=True)
+    if not os.path.lexists(path):
+        return
+    # A task may have made directories of its own read-only.
+    todo = [path]
+    while todo:
+        directory = todo.pop()
+        with suppress(OSError):
+            os.chmod(directory, 0o700)
+            with os.scandir(directory) as entries:
+                todo += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _short_places(directory: str, name: str) -> Iterator[str]:
@@ -38,16 +50,3 @@ def _short_places(directory: str, name: str) -> Iterator[str]:
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and os.access(runtime, os.W_OK | os.X_OK):
         yield os.path.join(runtime, name)
-
-
-def _allow_and_retry(function: Callable[..., object], path: str, _: object) -> None:
-    """Try again what failed, since a task may have made a directory of its own read-only."""
-    try:
-        os.chmod(os.path.dirname(path), 0o700)
-        if os.path.isdir(path) and not os.path.islink(path):
-            os.chmod(path, 0o700)
-            shutil.rmtree(path, ignore_errors=True)
-        elif function is not os.scandir:
-            os.unlink(path)
-    except OSError:
-        return  # What cannot be deleted stays.

@@ -66,7 +66,9 @@ def execute(run: "WorkflowRun", plan: Plan, call: "Call", owner: Frame) -> Node:
     )
     try:
         if retries:
-            _start_retries(run, node, call, strategy or {})
+            _start_retries(
+                run, node, call, plan.retry_strategy(call.arguments, strategy, run.variables)
+            )
         else:
             _start(run, node, plan, call)
     except ExecutionError as error:

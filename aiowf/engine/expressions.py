@@ -72,6 +72,13 @@ def _add(left: Any, right: Any) -> Any:
     return left + right
 
 
+def _multiply(left: Any, right: Any) -> Any:
+    for number in (left, right):
+        if not isinstance(number, (int, float)):
+            raise ExpressionError(f"cannot multiply {number!r}")
+    return left * right
+
+
 _INFIX_WORDS = frozenset({"in", "contains", "startsWith", "endsWith", "matches"})
 # Operator → (how tightly it binds, what it does); || and && are lazy and stand apart.
 _BINARY: dict[str, tuple[int, Callable[[Any, Any], Any]]] = {
@@ -90,7 +97,7 @@ _BINARY: dict[str, tuple[int, Callable[[Any, Any], Any]]] = {
     "matches": (3, lambda left, right: re.search(right, left) is not None),
     "+": (4, _add),
     "-": (4, operator.sub),
-    "*": (5, operator.mul),
+    "*": (5, _multiply),
     "/": (5, _divide),
     "%": (5, lambda left, right: int(math.fmod(left, right))),
 }
@@ -308,7 +315,14 @@ def compile_expression(text: str, *, words: bool = False) -> Evaluate:
     def evaluate(lookup: Lookup) -> Any:
         try:
             return parsed(lookup)
-        except (TypeError, ValueError, AttributeError, re.error) as error:
+        except (
+            TypeError,
+            ValueError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+            re.error,
+        ) as error:
             raise ExpressionError(str(error)) from error
 
     return evaluate

@@ -40,9 +40,9 @@ class Frame(ABC):
     # Whether a child was unsuccessful.
     failed: bool = False
     # What is still to be started, in order.
-    waiting: deque[Callable[[], Node]] = field(factory=deque)
+    waiting: deque[Callable[[], object]] = field(factory=deque)
 
-    def submit(self, start: Callable[[], Node]) -> None:
+    def submit(self, start: Callable[[], object]) -> None:
         """Start a child as soon as there is room; `fill` does it."""
         self.waiting.append(start)
 
@@ -54,7 +54,7 @@ class Frame(ABC):
             if self.fail_fast and self.failed:
                 self.waiting.clear()
                 return
-            if self.run.is_full:
+            if self.run.is_full or self.run.is_suspended:
                 self.run.starved[self] = None
                 return
             self.active += 1

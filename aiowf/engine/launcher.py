@@ -20,7 +20,12 @@ from typing import IO, Any
 from aiowf.engine.directories import choose_directories, remove_tree
 from aiowf.errors import EngineError
 
-_SUPERVISOR = Path(__file__).with_name("supervisor.py")
+_ROOT = str(Path(__file__).parents[2])
+# This very aiowf, wherever it is, and then nothing of the client's before the interpreter's own.
+_SUPERVISOR = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from aiowf.engine.supervisor import main;"
+    " del sys.path[0]; sys.exit(main())"
+)
 _TAIL_BYTES = 4096
 # Seconds after which an engine that does not end is killed.
 _PATIENCE = 8.0
@@ -35,6 +40,7 @@ def launch(
     namespaces: bool = True,
     address: tuple[str, int] | None = None,
     token: str | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Engine:
     """Start an embedded engine; it starts while you do something else.
 
@@ -50,6 +56,7 @@ def launch(
         namespaces: Whether pods may have mount namespaces, where the kernel allows it.
         address: Host and port to listen on as well, for other clients.
         token: What requests have to carry as bearer token; default: a random one.
+        environment: Variables for every pod; they may be secret, for they stand in no manifest.
 
     Raises:
         EngineError: There is no interpreter to start, or this is not Unix.
@@ -59,64 +66,60 @@ def launch(
             "the embedded engine needs a Python interpreter of its own, on Linux or macOS",
             hint="Name an Argo Server instead: aiowf.connect(server=…) or ARGO_SERVER.",
         )
-    name = f"aiowf-{secrets.token_hex(6)}"
-    own, socket_path = choose_directories(name, None if directory is None else os.fspath(directory))
     settings = {
-        "client": os.getpid(),
         "token": token or secrets.token_urlsafe(24),
-        "cookie": f"AIOWF_ENGINE={own}",
-        "directory": own,
-        "directories": list(dict.fromkeys([own, os.path.dirname(socket_path)])),
-        "socket": socket_path,
-        "address": address,
-        "claims": claims and os.path.abspath(claims),
+        "claims": None if claims is None else os.fspath(claims),
         "images": {name: list(words) for name, words in (images or {}).items()},
         "max_pods": max_pods,
         "namespaces": namespaces,
-        "root": str(Path(__file__).parents[2]),
-        "path": [os.path.abspath(path) for path in sys.path],
+        "environment": dict(environment or {}),
+        "address": address,
     }
-    return Engine(settings)
+    return Engine(settings, None if directory is None else os.fspath(directory))
 
 
 class Engine:
     """An embedded engine: a server process, its supervisor, and what they run.
 
     Attributes:
-        socket_path: Path of the Unix socket that it listens on.
-        server: The same as a server's address: "unix:<path>".
+        socket_path: Path of the Unix socket that it listens on; "" until it is ready.
         token: What requests have to carry as bearer token.
     """
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, settings: dict[str, Any], parent: str | None) -> None:
         """Start an engine; see `launch`."""
-        self.socket_path: str = settings["socket"]
-        self.server = f"unix:{self.socket_path}"
+        self.socket_path = ""
         self.token: str = settings["token"]
-        self._settings = settings
-        # Its end tells us that supervisor and server have both ended, and them that we have.
+        # The end of the one tells that supervisor and server have both ended, and the end of the
+        # other tells them that we have.
         self._control, theirs = socket.socketpair()
         self._control.setblocking(False)
-        self._control.send(json.dumps(settings).encode() + b"\n")
-        # Set by the thread below; None if there is nothing that can be started.
-        self._popen: subprocess.Popen[bytes] | None = None
-        # The last words of the engine, from its standard error; a thread sets it at the end.
-        self._tail = ""
         # What came from the supervisor or server and is not a whole line yet.
         self._received = b""
         self._pid = 0
         self._closing = False
-        # Exists once the thread below has run.
-        self._errors: IO[bytes]
         # What they have said of their end, or of why they did not start.
         self._reason: str | None = None
         # These three are made together, when first an event loop waits for the engine.
         self._ready: asyncio.Future[None] | None = None
         self._died: asyncio.Future[str] | None = None
         self._buried: asyncio.Future[None] | None = None
-        # To start a process blocks for some milliseconds, too long for an event loop.
-        self._starting = threading.Thread(target=self._start, args=(theirs,), name="aiowf-launch")
+        # The thread below sets these; None if there is nothing that can be started.
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._settings = settings
+        self._errors: IO[bytes] | None = None
+        # The last words of the engine, from its standard error; a thread sets it at the end.
+        self._tail = ""
+        # All this blocks for some milliseconds, too long for an event loop.
+        self._starting = threading.Thread(
+            target=self._start, args=(theirs, parent), name="aiowf-launch"
+        )
         self._starting.start()
+
+    @property
+    def server(self) -> str:
+        """Return where it listens, as the address of a server: "unix:<path>"."""
+        return f"unix:{self.socket_path}"
 
     @property
     def pid(self) -> int:
@@ -151,21 +154,40 @@ class Engine:
         await asyncio.shield(buried)
 
     def __del__(self) -> None:
-        if not getattr(self, "_closing", True):
+        if getattr(self, "_closing", True):
+            return
+        if sys.is_finalizing():
+            # A notebook's kernel ends: no thread can start any more, and none is needed. The
+            # supervisor sees the end of the socket, and ends the engine.
+            self._control.close()
+        else:
+            self._abandon()
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+
+    def _abandon(self) -> None:
+        """Leave the engine to its supervisor, which ends it now."""
+        self._control.close()
+        if self._errors is not None:
+            self._errors.close()
+        if self._popen is not None:
+            with suppress(RuntimeError):  # At the interpreter's end there are no new threads.
+                threading.Thread(target=self._popen.wait, daemon=True).start()
 
     def __repr__(self) -> str:
         return f"<Engine {self.server}>"
 
-    def _start(self, control: socket.socket) -> None:
+    def _start(self, control: socket.socket, parent: str | None) -> None:
         """Start the supervisor. In a thread."""
-        name, _, text = self._settings["cookie"].partition("=")
         with control:
             try:
+                settings = self._settings = _complete(self._settings, parent)
+                self.socket_path = settings["socket"]
+                self._control.sendall(json.dumps(settings).encode() + b"\n")
                 # A file without a name goes with us, whatever happens.
                 self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+                name, _, text = settings["cookie"].partition("=")
                 self._popen = subprocess.Popen(
-                    [sys.executable, "-I", str(_SUPERVISOR)],
+                    [sys.executable, "-I", "-c", _SUPERVISOR, _ROOT],
                     stdin=control.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=self._errors,
@@ -222,11 +244,17 @@ class Engine:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._control)
         self._control.close()
-        sweeping = loop.run_in_executor(None, self._sweep)
-        sweeping.add_done_callback(self._on_swept)
+        try:
+            sweeping = loop.run_in_executor(None, self._sweep)
+        except RuntimeError:  # The loop is about to be closed, and has no threads any more.
+            self._sweep()
+            self._on_swept()
+        else:
+            sweeping.add_done_callback(self._on_swept)
 
-    def _on_swept(self, sweeping: asyncio.Future[None]) -> None:
-        sweeping.exception()  # What could not be swept up stays.
+    def _on_swept(self, sweeping: asyncio.Future[None] | None = None) -> None:
+        if sweeping is not None:
+            sweeping.exception()  # What could not be swept up stays.
         ready, died, buried = self._attach()
         why, tail = self._reason or "killed", self._tail
         if not ready.done():
@@ -239,14 +267,28 @@ class Engine:
     def _sweep(self) -> None:
         """Reap the supervisor, and end what it has left if it was killed. In a thread."""
         self._starting.join()
-        if self._popen is None:
-            return
-        if self._popen.wait() != 0:
+        if self._popen is not None and self._popen.wait() != 0:
             from aiowf.engine.processes import end_carriers
 
             end_carriers(self._settings["cookie"], deadline=_PATIENCE)
             for directory in self._settings["directories"]:
                 remove_tree(directory)
-        with self._errors as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            self._tail = file.read().decode(errors="replace").strip()
+        if self._errors is not None:
+            with self._errors as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+                self._tail = file.read().decode(errors="replace").strip()
+
+
+def _complete(settings: dict[str, Any], parent: str | None) -> dict[str, Any]:
+    """Add to the settings what can only be found out by blocking."""
+    directory, socket_path = choose_directories(f"aiowf-{secrets.token_hex(6)}", parent)
+    return {
+        **settings,
+        "claims": settings["claims"] and os.path.abspath(settings["claims"]),
+        "client": os.getpid(),
+        "cookie": f"AIOWF_ENGINE={directory}",
+        "directory": directory,
+        "directories": list(dict.fromkeys([directory, os.path.dirname(socket_path)])),
+        "socket": socket_path,
+        "path": [os.path.abspath(path) for path in sys.path],
+    }

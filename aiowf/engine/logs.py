@@ -2,22 +2,23 @@
 
 import asyncio
 import re
-from collections import deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Any
 
 from attrs import frozen
 
+from aiowf.engine.clock import nano_timestamp
 from aiowf.engine.controller import Controller
 from aiowf.engine.listing import integer
 from aiowf.engine.nodes import Node
-from aiowf.engine.pod import PodLog
+from aiowf.engine.pod import LogLine
 from aiowf.engine.refusal import internal
 from aiowf.engine.run import WorkflowRun
 from aiowf.engine.selectors import Matches, label_selector
 
 _COMPLETED = "workflows.argoproj.io/completed"
-_BATCHES = 64
+_BATCHES = 8
+_NANOSECONDS = 1_000_000_000
 
 
 @frozen
@@ -30,6 +31,9 @@ class LogOptions:
         grep: What a line must contain, or None.
         follow: Whether to go on until the workflow ends.
         tail: How many lines of each pod, counted from its end, or None.
+        since: Seconds before now; what is older is left out. None: nothing is.
+        limit: How many bytes of each pod, time stamps included, or None.
+        timestamps: Whether each line begins with its time.
         nothing: Whether the answer is empty whatever the pods said.
     """
 
@@ -38,6 +42,9 @@ class LogOptions:
     grep: re.Pattern[str] | None
     follow: bool
     tail: int | None
+    since: int | None
+    limit: int | None
+    timestamps: bool
     nothing: bool
 
 
@@ -52,11 +59,19 @@ def log_options(query: Mapping[str, str]) -> LogOptions:
         matches=label_selector(query.get("selector")),
         grep=_grep(query.get("grep")),
         follow=query.get("logOptions.follow") == "true",
-        tail=integer(tail) if (tail := query.get("logOptions.tailLines")) else None,
+        tail=_optional(query, "tailLines"),
+        since=_optional(query, "sinceSeconds"),
+        limit=_optional(query, "limitBytes"),
+        timestamps=query.get("logOptions.timestamps") == "true",
         # As a cluster: a pod has several containers, so none is meant unless it is named.
         nothing=query.get("logOptions.container") != "main"
         or query.get("logOptions.previous") == "true",
     )
+
+
+def _optional(query: Mapping[str, str], name: str) -> int | None:
+    text = query.get(f"logOptions.{name}")
+    return integer(text) if text else None
 
 
 def _grep(text: str | None) -> re.Pattern[str] | None:
@@ -74,14 +89,13 @@ async def log_entries(
     """Yield batches of log entries of a workflow's pods."""
     if options.nothing:
         return
-    if not options.follow:
-        for node in _pods(run, options):
-            log = controller.executor.read_log(_key(node))
-            if log is not None:
-                yield await _all_of(log, node, options)
+    if options.follow:
+        async for batch in _followed(controller, run, options):
+            yield batch
         return
-    async for batch in _followed(controller, run, options):
-        yield batch
+    for node in _pods(run, options):
+        async for batch in _entries(controller, node, options):
+            yield batch
 
 
 def _pods(run: WorkflowRun, options: LogOptions) -> list[Node]:
@@ -96,27 +110,68 @@ def _pods(run: WorkflowRun, options: LogOptions) -> list[Node]:
     return found
 
 
-def _key(node: Node) -> str:
+async def _entries(
+    controller: Controller, node: Node, options: LogOptions
+) -> AsyncGenerator[list[Any], None]:
+    """Yield batches of entries of one pod, to its end if that is wanted."""
     assert node.pod is not None
-    return node.pod.pod.key
+    key, name = node.pod.pod.key, node.pod.pod.name
+    log = controller.executor.read_log(key)
+    if log is None:
+        return
+    excerpt = _Excerpt(options, controller.clock.time(), await _skipped(controller, key, options))
+    while not excerpt.is_full and (lines := await log.lines(follow=options.follow)):
+        yield [{"result": {"content": text, "podName": name}} for text in excerpt.take(lines)]
 
 
-async def _all_of(log: PodLog, node: Node, options: LogOptions) -> list[Any]:
-    lines: deque[bytes] = deque(maxlen=options.tail)
-    while batch := await log.lines(follow=False):
-        lines.extend(batch)
-    return _entries(list(lines), node, options)
+async def _skipped(controller: Controller, key: str, options: LogOptions) -> int:
+    """Count the lines before those that are wanted of the log's end."""
+    log = None if options.tail is None else controller.executor.read_log(key)
+    if log is None or options.tail is None:
+        return 0
+    count = 0
+    while lines := await log.lines(follow=False):
+        count += len(lines)
+    return max(0, count - options.tail)
 
 
-def _entries(lines: list[bytes], node: Node, options: LogOptions) -> list[Any]:
-    assert node.pod is not None
-    name, grep = node.pod.pod.name, options.grep
-    texts = (line.decode(errors="replace").rstrip("\r\n") for line in lines)
-    return [
-        {"result": {"content": text, "podName": name}}
-        for text in texts
-        if grep is None or grep.search(text)
-    ]
+class _Excerpt:
+    """What is wanted of the lines of one pod, as Argo's server makes it of kubelet's answer."""
+
+    def __init__(self, options: LogOptions, now: float, skipped: int) -> None:
+        self._options = options
+        self._skipped = skipped
+        self._since = 0 if options.since is None else int((now - options.since) * _NANOSECONDS)
+        # Bytes that may still be sent.
+        self._left = options.limit
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more is wanted."""
+        return self._left is not None and self._left <= 0
+
+    def take(self, lines: list[LogLine]) -> Iterator[str]:
+        """Yield the contents of entries."""
+        skip = min(self._skipped, len(lines))
+        self._skipped -= skip
+        grep = self._options.grep
+        for line in lines[skip:]:
+            if line.time >= self._since and not self.is_full:
+                text = self._text(line)
+                if grep is None or grep.search(text):
+                    yield text
+
+    def _text(self, line: LogLine) -> str:
+        if self._left is None and not self._options.timestamps:
+            return line.text.decode(errors="replace").rstrip("\r")
+        stamped = b"%b %b\n" % (nano_timestamp(line.time).encode(), line.text)
+        if self._left is not None:
+            # Kubelet counts the time stamps too, which Argo's server always asks for.
+            stamped = stamped[: self._left]
+            self._left -= len(stamped)
+        whole = stamped.decode(errors="replace").rstrip("\r\n")
+        stamp, blank, content = whole.partition(" ")
+        return whole if self._options.timestamps else content if blank else stamp
 
 
 async def _followed(
@@ -156,26 +211,18 @@ async def _read_pods(
     readers: dict[str, asyncio.Task[None]],
 ) -> None:
     """Start a reader for every pod as it comes, and wait for all of them at the end."""
+
+    async def read(node: Node) -> None:
+        async for batch in _entries(controller, node, options):
+            await queue.put(batch)
+
     while True:
         news = controller.news_of(run)
         for node in _pods(run, options):
             if node.id not in readers:
-                log = controller.executor.read_log(_key(node))
-                if log is not None:
-                    reading = _read_one(log, node, options, queue)
-                    readers[node.id] = asyncio.create_task(reading)
+                readers[node.id] = asyncio.create_task(read(node))
         if news is None or run.finished is not None:
             break
         await news.wait()
     if readers:
         await asyncio.gather(*readers.values())
-
-
-async def _read_one(
-    log: PodLog, node: Node, options: LogOptions, queue: asyncio.Queue[list[Any]]
-) -> None:
-    tail = options.tail
-    if tail is not None:
-        await queue.put(await _all_of(log, node, options))
-    while lines := await log.lines(follow=True):
-        await queue.put(_entries(lines, node, options))

@@ -12,7 +12,9 @@ from aiowf.engine.plan import ExecutionError
 from aiowf.engine.substitution import substitute_json
 
 LOOPS = ("withItems", "withParam", "withSequence")
-_FORMAT = re.compile(r"%(-?)(0?)(\d*)([dxXo])")
+_FORMAT = re.compile(r"%(-?)(0?)(\d{0,3})([dxXo])")
+# More would fit into no status: etcd takes 1.5 MB, and a node some 400 bytes.
+MAX_ITEMS = 10_000
 
 
 def is_loop(step: Mapping[str, Any]) -> bool:
@@ -47,7 +49,7 @@ def _items(step: Mapping[str, Any]) -> list[Any]:
 
 def _param_items(text: str) -> list[Any]:
     try:
-        items = json.loads(text)
+        items = orjson.loads(text)
     except ValueError:
         items = None
     if isinstance(items, list):
@@ -86,6 +88,8 @@ def _sequence(sequence: Mapping[str, Any]) -> list[str]:
             numbers = range(start, end + 1) if end >= start else range(start, end - 1, -1)
     except ValueError as error:
         raise ExecutionError(str(error)) from None
+    if len(numbers) > MAX_ITEMS:
+        raise ExecutionError(f"withSequence has {len(numbers)} items, more than {MAX_ITEMS}")
     form = sequence.get("format") or "%d"
     return [_formatted(form, number) for number in numbers]
 

@@ -25,12 +25,33 @@ _ALWAYS: Mapping[str, Mapping[str, Any]] = {
 _SCHEMA = field_names()
 # Fields of parameters that take any scalar and hold a string.
 _ANY_STRING = frozenset({"value", "default"})
+# An ordinary workflow has about 15; beyond 200 JSON of this depth cannot be written any more.
+_MAX_DEPTH = 100
 _KINDS = {list: "array", dict: "object", str: "string", bool: "bool"}
 
 
 @cache
 def _lower(definition: str) -> dict[str, str]:
     return {name.lower(): name for name in _SCHEMA[definition]}
+
+
+def check_depth(data: Any) -> None:
+    """Refuse JSON data in which objects and lists stand in one another too often to be told of.
+
+    Raises:
+        Refusal: They do.
+    """
+    level = [data]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            child
+            for item in level
+            if isinstance(item, (dict, list))
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return
+    raise invalid("exceeded max depth")
 
 
 def normalise(workflow: Mapping[str, Any]) -> dict[str, Any]:

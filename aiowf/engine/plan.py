@@ -70,6 +70,21 @@ class Plan:
         text = substitute_json(text, values)
         return Bound(self, orjson.loads(text), values)
 
+    def retry_strategy(
+        self, arguments: Mapping[str, Any], strategy: Mapping[str, Any], variables: Variables
+    ) -> Mapping[str, Any]:
+        """Resolve a retryStrategy, the template's or its specification's, for one execution.
+
+        Raises:
+            ExecutionError: An input is not supplied.
+        """
+        text = orjson.dumps(strategy).decode()
+        if "{{" not in text:
+            return strategy
+        values = self.bind(arguments, variables).values
+        resolved: Mapping[str, Any] = orjson.loads(substitute_json(text, {**variables, **values}))
+        return resolved
+
     def refers_to_result_of(self, name: str) -> bool:
         """Return whether the template refers to the standard output of a step or task."""
         if self._results is None:

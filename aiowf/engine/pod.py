@@ -1,7 +1,7 @@
 """The line between the engine's controller, which decides what runs, and what runs it."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from attrs import field, frozen
 
@@ -108,13 +108,26 @@ class Executor(Protocol):
         ...
 
 
+class LogLine(NamedTuple):
+    """A line of a pod's output.
+
+    Attributes:
+        text: What was written, without the end of the line.
+        time: When its first byte came, in nanoseconds since the epoch. It rises from line to line
+            of a pod, and is the same for every reader.
+    """
+
+    text: bytes
+    time: int
+
+
 class PodLog(Protocol):
     """One reader's view of the output of a pod: standard output and error, as written.
 
     A pod may have several readers; each `read_log` makes one, which begins at the first line.
     """
 
-    async def lines(self, *, follow: bool) -> "list[bytes]":
+    async def lines(self, *, follow: bool) -> list[LogLine]:
         """Return the lines that have come since the last call; with follow, wait for some.
 
         An empty list is the end: of what there is, or with `follow`, of the pod.

@@ -119,7 +119,7 @@ class WorkflowRun:
     variables: dict[str, str] = field(factory=dict)
     entry_node: Node | None = None
     exit_node: Node | None = None
-    # Frames that would start a child but for the workflow's parallelism.
+    # Frames that would start a child but for the workflow's parallelism, or its suspension.
     starved: dict[Frame, None] = field(factory=dict)
     _events: deque[Node] = field(factory=deque)
     _timers: set[asyncio.TimerHandle] = field(factory=set)
@@ -165,7 +165,10 @@ class WorkflowRun:
         self.claims = self.claim_volumes()
         self.volumes = resolve_volumes(self._all_volumes(), self.variables)
         self._root = _RootFrame(self, _nobody())
-        self._root.active = 1
+        self._root.submit(self._enter_entrypoint)
+        self._root.fill()
+
+    def _enter_entrypoint(self) -> None:
         arguments = self.spec.get("arguments") or {}
         try:
             call = Call(

@@ -1,10 +1,11 @@
 """The engine's server process: builds the parts, listens, and ends orderly."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from aiowf.wire.labels import (
 )
 
 _DEADLINE = 4.0
+_log = logging.getLogger(__name__)
 
 
 @frozen(kw_only=True)
@@ -47,6 +49,7 @@ class Settings:
         images: What runs in place of an image.
         max_pods: How many pods run at a time.
         namespaces: Whether pods may have mount namespaces.
+        environment: Variables of every pod, beside its own.
     """
 
     directory: str
@@ -58,6 +61,7 @@ class Settings:
     images: Mapping[str, list[str]] = field(factory=dict)
     max_pods: int | None = None
     namespaces: bool = True
+    environment: Mapping[str, str] = field(factory=dict, repr=False)
 
 
 def serve(settings: dict[str, Any], control: socket.socket, link: socket.socket) -> None:
@@ -126,11 +130,20 @@ class _Cleaner:
     claims: Claims
 
     def claim_gone(self, namespace: str, name: str) -> None:
-        self.group.create_task(asyncio.to_thread(self.claims.delete, namespace, name))
+        self._clean(asyncio.to_thread(self.claims.delete, namespace, name))
 
     def workflow_gone(self, namespace: str, name: str) -> None:
-        self.group.create_task(self.values.forget(namespace, name))
-        self.group.create_task(self.topics.drop_unused())
+        self._clean(self.values.forget(namespace, name))
+        self._clean(self.topics.drop_unused())
+
+    def _clean(self, action: Coroutine[Any, Any, object]) -> None:
+        async def clean() -> None:
+            try:
+                await action
+            except (OSError, ValueError):  # what cannot be deleted stays until the engine ends
+                _log.exception("the engine could not clean up")
+
+        self.group.create_task(clean())
 
 
 @frozen
@@ -145,6 +158,7 @@ class _PodEnvironment:
         token = self.authority.issue(pod.namespace, pod.workflow_name, pod.workflow_uid)
         path = f"{PREFIX}/values/{pod.namespace}/{pod.workflow_name}"
         return {
+            **self.settings.environment,
             name: text,
             ENV_REPLY_SOCKET: self.settings.socket,
             ENV_REPLY_TOKEN: token,
@@ -166,7 +180,13 @@ def _place(path: str) -> str:
 
 
 async def _listen(stack: AsyncExitStack, app: web.Application, settings: Settings) -> None:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    runner = web.AppRunner(
+        # A stream ends with its reader, not when it is next written to.
+        app,
+        access_log=None,
+        shutdown_timeout=0.1,
+        handler_cancellation=True,
+    )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.UnixSite(runner, settings.socket).start()

@@ -1,6 +1,5 @@
 """The HTTP server: Argo's routes over the controller."""
 
-import hmac
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -9,12 +8,13 @@ from aiohttp import web
 
 from aiowf.engine import verbs
 from aiowf.engine.admission import Admission
+from aiowf.engine.authority import is_same
 from aiowf.engine.clock import Clock
 from aiowf.engine.controller import Controller, Gone, ignore
 from aiowf.engine.fields import parse_fields
 from aiowf.engine.listing import find, integer, list_workflows
 from aiowf.engine.logs import log_entries, log_options
-from aiowf.engine.normalise import member, normalise
+from aiowf.engine.normalise import check_depth, member, normalise
 from aiowf.engine.pod import Executor
 from aiowf.engine.refusal import Refusal, internal, invalid, not_implemented
 from aiowf.engine.rendering import pruned, render
@@ -113,7 +113,7 @@ async def _authenticate(request: web.Request, handler: Handler) -> web.StreamRes
         refusal = None
         if scheme != "Bearer" or not given.strip():
             refusal = Refusal(16, _NO_TOKEN)
-        elif not hmac.compare_digest(given.strip().encode(), token.encode()):
+        elif not is_same(given.strip(), token):
             refusal = Refusal(16, "Unauthorized")
         if refusal is not None:
             if _is_stream(request):
@@ -186,6 +186,7 @@ async def _create(request: web.Request) -> web.Response:
     given = member(body, "workflow")
     if given is None:
         raise invalid("workflow body not specified")
+    check_depth(given)
     workflow = normalise(given)
     workflow.setdefault("metadata", {})
     request.app[_ADMISSION].check(workflow, namespace)

@@ -180,6 +180,7 @@ class Store:
             first = [
                 Event(self.version, "ADDED", workflow, workflow.head(), None)
                 for workflow in self._workflows.values()
+                if watch.in_scope(workflow)
             ]
         else:
             first = self._since(str(since))

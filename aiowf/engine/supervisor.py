@@ -1,11 +1,14 @@
-"""Starts the engine's server and outlives it: a program of its own, the standard library only.
+"""Starts the engine's server and outlives it: a process of its own, the standard library only.
 
-`python -I supervisor.py`, with one end of a socket pair as standard input. The client that holds
-the other end writes one line of JSON, the settings. The supervisor forks the server, which imports
-what it needs, and waits. When client or server end, however they end, it kills whatever is left of
-the server's processes and deletes the directories. The server does so if the supervisor ends.
+Its standard input is one end of a socket pair. The client, which holds the other end, writes one
+line of JSON, the settings. The supervisor forks the server, which imports what it needs, and waits.
+When client or server end, however they end, it kills whatever is left of the server's processes and
+deletes the directories. The server does so if the supervisor ends.
 """
 
+from __future__ import annotations
+
+import gc
 import json
 import os
 import select
@@ -14,7 +17,11 @@ import socket
 import sys
 import traceback
 from contextlib import suppress
-from typing import Any
+
+TYPE_CHECKING = False  # Importing typing takes longer than all that is needed here.
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 # Seconds that the server has for its own end, and its processes for theirs.
 _GRACE = 2.0
@@ -43,16 +50,6 @@ def main() -> int:
         raise
 
 
-def load_package(settings: dict[str, Any]) -> None:
-    """Make the client's aiowf importable, and after the interpreter's own paths the client's."""
-    sys.path.insert(0, settings["root"])
-    import aiowf.engine
-
-    del sys.path[0]
-    assert aiowf.engine is not None
-    sys.path += [path for path in settings["path"] if path not in sys.path]
-
-
 def _read_settings(control: socket.socket) -> dict[str, Any] | None:
     with control.makefile("rb") as file:
         line = file.readline()
@@ -63,10 +60,7 @@ def _read_settings(control: socket.socket) -> dict[str, Any] | None:
 def _become_server(settings: dict[str, Any], control: socket.socket, link: socket.socket) -> None:
     """Run the server in this process, to its end."""
     try:
-        load_package(settings)
-        from aiowf.engine.serve import serve
-
-        serve(settings, control, link)
+        _import_server(settings["path"])(settings, control, link)
     except BaseException as error:
         traceback.print_exc()
         _tell(control, {"error": _reason(error)})
@@ -75,10 +69,28 @@ def _become_server(settings: dict[str, Any], control: socket.socket, link: socke
     os._exit(0)
 
 
+def _import_server(
+    path: list[str],
+) -> Callable[[dict[str, Any], socket.socket, socket.socket], None]:
+    """Import the server, as fast as it goes: the client is waiting.
+
+    Args:
+        path: Where the client finds its modules; what is not the interpreter's own comes last.
+    """
+    sys.path += [entry for entry in path if entry not in sys.path]
+    # The server speaks no TLS, and reading the machine's certificates takes longer than all else.
+    sys.modules["ssl"] = None  # type: ignore[assignment]
+    gc.disable()
+    from aiowf.engine.serve import serve
+
+    gc.freeze()
+    gc.enable()
+    return serve
+
+
 def _supervise(
     settings: dict[str, Any], control: socket.socket, link: socket.socket, server: int
 ) -> int:
-    load_package(settings)
     from aiowf.engine.processes import end_descendants, set_subreaper
 
     set_subreaper()
@@ -148,7 +160,3 @@ def _redirect(path: str, descriptor: int) -> None:
     opened = os.open(path, os.O_RDWR)
     os.dup2(opened, descriptor)
     os.close(opened)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

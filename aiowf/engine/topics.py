@@ -4,11 +4,12 @@ import asyncio
 import os
 import re
 from array import array
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 
 from attrs import define, field
 
+from aiowf.engine.threads import finish_in_thread
 from aiowf.wire.frames import Record, encode_frame
 
 # Kafka's rule for names of topics.
@@ -56,7 +57,7 @@ class Topic:
                 for index, record in enumerate(records)
             ]
             start = self._positions[-1]
-            await asyncio.to_thread(_write, self.path, start, b"".join(frames))
+            await finish_in_thread(_write, self.path, start, b"".join(frames))
             for frame in frames:
                 start += len(frame)
                 self._positions.append(start)
@@ -73,7 +74,7 @@ class Topic:
         size = self._positions[stop] - start
         return await asyncio.to_thread(_read, self.path, start, size), stop
 
-    async def follow(self, offset: int, patience: float) -> AsyncIterator[bytes]:
+    async def follow(self, offset: int, patience: float) -> AsyncGenerator[bytes, None]:
         """Yield frames from an offset on for ever, or until the topic is deleted.
 
         Args:

@@ -16,6 +16,7 @@ _MAX_NAME = 63
 _MAX_TEMPLATES = 200
 _STEP_NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
 _ALL_KINDS = (*KINDS, "containerSet", "resource", "data", "http", "plugin")
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _LABEL_VALUE = r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
 
@@ -26,6 +27,8 @@ def validate(workflow: Data, namespace: str) -> None:
     Raises:
         Refusal: With Argo's text.
     """
+    if not re.fullmatch(_LABEL, namespace) or len(namespace) > _MAX_NAME:
+        raise Refusal(5, f'namespaces "{namespace}" not found')
     metadata, spec = workflow["metadata"], workflow.get("spec") or {}
     if metadata.get("namespace") not in (None, "", namespace):
         raise invalid(

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from attrs import frozen
 
 from aiowf.engine.directories import remove_tree
+from aiowf.engine.threads import finish_in_thread
 
 _WRITE_BYTES = 1024 * 1024
 
@@ -46,7 +47,7 @@ class Values:
         await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
         try:
             await _write(partial, chunks)
-            await asyncio.to_thread(os.replace, partial, path)
+            await finish_in_thread(os.replace, partial, path)
         except BaseException:
             await asyncio.to_thread(partial.unlink, missing_ok=True)
             raise
@@ -61,13 +62,13 @@ class Values:
 
 async def _write(path: Path, chunks: AsyncIterable[bytes]) -> None:
     buffer = bytearray()
-    await asyncio.to_thread(path.touch, 0o600)
+    await finish_in_thread(path.touch, 0o600)
     async for chunk in chunks:
         buffer += chunk
         if len(buffer) >= _WRITE_BYTES:
-            await asyncio.to_thread(_append, path, bytes(buffer))
+            await finish_in_thread(_append, path, bytes(buffer))
             buffer.clear()
-    await asyncio.to_thread(_append, path, bytes(buffer))
+    await finish_in_thread(_append, path, bytes(buffer))
 
 
 def _append(path: Path, data: bytes) -> None:

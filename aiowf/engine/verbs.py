@@ -1,8 +1,9 @@
 """What can be done to a workflow: suspend, resume, stop, terminate, set."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
+
+import orjson
 
 from aiowf.engine.nodes import Node
 from aiowf.engine.normalise import member
@@ -112,7 +113,7 @@ def _outputs(text: str) -> dict[str, str]:
     if not text:
         return {}
     try:
-        outputs = json.loads(text)
+        outputs = orjson.loads(text)
     except ValueError as error:
         raise invalid(f"unable to parse output parameter set request: {error}") from None
     for value in outputs.values() if isinstance(outputs, dict) else [outputs]:

@@ -46,7 +46,11 @@ async def watch_events(
     deadline = asyncio.get_running_loop().time() + timeout
     try:
         seen = ((event.seen_by(watch), event) for event in first)
-        yield [_message(kind, event, fields) for kind, event in seen if kind]
+        chosen = [(kind, event) for kind, event in seen if kind]
+        for start in range(0, len(chosen), _BATCH):
+            batch = chosen[start : start + _BATCH]
+            yield [_message(kind, event, fields) for kind, event in batch]
+            await asyncio.sleep(0)  # others have their turn
         if initial:
             yield [_bookmark(controller, fields, initial_end=True)]
         while True:

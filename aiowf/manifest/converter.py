@@ -252,7 +252,9 @@ def _writer(kind: Any, made: Converter) -> _Write | None:
     return made.get_unstructure_hook(kind) if is_value(kind) else None
 
 
-def _write_items(write: _Write, items: Any) -> list[Any]:
+def _write_items(write: _Write, items: Any) -> list[Any] | None:
+    if items is None:  # an explicit null in a list of lists, such as steps
+        return None
     return [write(item) for item in items]
 
 

@@ -37,9 +37,15 @@ def is_value(cls: Any) -> bool:
     return hasattr(cls, _KNOWN)
 
 
-def evolve(value: _V, **changes: Any) -> _V:
+def evolve(value: _V, /, **changes: Any) -> _V:
     """Return a copy of a value with some of its fields changed."""
-    changed: _V = attrs.evolve(value, **changes)  # type: ignore[misc]
+    known: Any = value  # an instance of a class made by `value`
+    if not changes.keys() <= known.__fields__:
+        _refuse(type(known), changes)
+    made: Any = object.__new__(type(known))
+    said = {**known.__dict__, **changes}
+    made.__dict__.update({name: item for name, item in said.items() if item is not None})
+    changed: _V = made
     return changed
 
 

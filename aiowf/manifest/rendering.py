@@ -16,10 +16,12 @@ class ReplyTarget:
     Attributes:
         env: Environment variables for the pods that send.
         notify: Whether the exit handler has to send a notice to the reply topic too.
+        by_parameter: Whether files come back as an output parameter: there is no reply channel.
     """
 
     env: tuple[EnvVar, ...] = ()
     notify: bool = False
+    by_parameter: bool = False
 
 
 @frozen(kw_only=True)

@@ -28,6 +28,20 @@ from aiowf.manifest.kubernetes import (
     VolumeMount,
 )
 
+# Field → Argo's name of the kinds of a template, of which there must be one.
+KINDS = {
+    "container": "container",
+    "container_set": "containerSet",
+    "dag": "dag",
+    "data": "data",
+    "http": "http",
+    "plugin": "plugin",
+    "resource": "resource",
+    "script": "script",
+    "steps": "steps",
+    "suspend": "suspend",
+}
+
 
 @value
 class ExecutorConfig:

@@ -56,7 +56,7 @@ def check_operation(op: ContainerizedOperation) -> Flow:
         )
     for task in tasks:
         if task.volume_mounts:
-            check_paths((*op.shared_directory, *task.volume_mounts))
+            check_paths((*op.shared_directory, *task.volume_mounts), f"{task.name}.volume_mounts")
         if isinstance(task, SendResultTask) and not op.shared_directory:
             raise ConfigurationError(
                 f"the task {task.name!r} sends the shared directory's files, and there is none",

@@ -23,7 +23,7 @@ def as_tasks(tasks: Task[Any] | Iterable[Task[Any]]) -> Tasks:
         return (tasks,)
     if isinstance(tasks, str) or not isinstance(tasks, Iterable):
         raise ConfigurationError(f"expected tasks, not {tasks!r:.80}", where="tasks")
-    return tuple(map(as_task, tasks))
+    return tuple(as_task(task, f"tasks[{n}]") for n, task in enumerate(tasks))
 
 
 class CompositeOperation(AsyncOperation[Any]):

@@ -1,6 +1,6 @@
 """Which pods run near which: the context of an operation's pods."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import field, frozen
 
@@ -45,7 +45,7 @@ class PodExecutionContext:
 
 
 def as_contexts(
-    contexts: PodExecutionContext | Sequence[PodExecutionContext] | None,
+    contexts: PodExecutionContext | Iterable[PodExecutionContext] | None,
 ) -> tuple[PodExecutionContext, ...]:
     """Return contexts from one, several or none.
 
@@ -57,7 +57,9 @@ def as_contexts(
     if isinstance(contexts, PodExecutionContext):
         return (contexts,)
     values: dict[str, str] = {}
-    for context in contexts if isinstance(contexts, Sequence) else (contexts,):
+    several = isinstance(contexts, Iterable) and not isinstance(contexts, str | Mapping)
+    made = tuple(contexts) if several else (contexts,)
+    for context in made:
         if not isinstance(context, PodExecutionContext):
             raise ConfigurationError(
                 f"expected PodExecutionContext(key, value), not {context!r:.80}",
@@ -69,7 +71,7 @@ def as_contexts(
                 f"{context.key}={context.value}",
                 where="pod_context",
             )
-    return tuple(contexts)
+    return made
 
 
 def context_labels(contexts: Iterable[PodExecutionContext]) -> dict[str, str]:

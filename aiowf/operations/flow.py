@@ -76,6 +76,7 @@ def _producer(
     if name not in place:
         raise ConfigurationError(
             f"{what}, but the operation has no task {name!r}",
+            where="tasks",
             hint=nearest(name, place) or "put it into the operation, in a step before",
         )
     before, producer = place[name]
@@ -83,6 +84,7 @@ def _producer(
         when = "is the task itself" if name == task.name else "runs beside it"
         raise ConfigurationError(
             f"{what}, which {when if before == n else 'runs after it'}",
+            where="tasks",
             hint=f"let {name!r} run in an earlier step: "
             "PipelineOperation, or an earlier group of SimpleDagOperation",
         )
@@ -100,6 +102,7 @@ def _output(each: Input, producer: Task[Any], task: Task[Any]) -> str | None:
     else:
         raise ConfigurationError(
             f"the task {task.name!r} takes {producer.name}.output, but that task returns no value",
+            where="tasks",
             hint=f"take {producer.name}.stdout, what it prints",
         )
     return f"{name}-env" if each.raw else name

@@ -1,5 +1,6 @@
 """What becomes of a workflow and its pods at the end, and who is told."""
 
+import re
 from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
@@ -8,7 +9,7 @@ from typing import Any, TypeVar
 from attrs import frozen
 
 from aiowf.errors import ConfigurationError
-from aiowf.manifest import PodGC, TTLStrategy, structure
+from aiowf.manifest import PodGC, TTLStrategy, structure, unstructure
 from aiowf.manifest.names import nearest
 from aiowf.manifest.spelling import check_fields
 from aiowf.manifest.units import duration
@@ -33,6 +34,7 @@ _POD_GC_STRATEGIES = (
     "OnWorkflowSuccess",
 )
 _DEFAULT_DELAY = 600
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")  # of Kafka's own class Topic
 EXIT_HANDLER = "exit-handler"
 
 
@@ -46,7 +48,7 @@ def _structured(data: Any, cls: type[T], where: str) -> T:
         )
     check_fields(data, cls.__name__, where)
     try:
-        return structure(dict(data), cls)
+        return structure({name: item for name, item in data.items() if item is not None}, cls)
     except ConfigurationError as error:
         place = f"{where}.{error.where}" if error.where else where
         raise ConfigurationError(error.message, where=place, hint=error.hint) from None
@@ -61,14 +63,10 @@ def as_ttl(ttl: Mapping[str, int] | TTLStrategy | None) -> TTLStrategy | None:
     if ttl is None:
         return None
     strategy = _structured(ttl, TTLStrategy, "ttl_strategy")
-    for seconds in (
-        strategy.seconds_after_completion,
-        strategy.seconds_after_failure,
-        strategy.seconds_after_success,
-    ):
-        if seconds is not None and (type(seconds) is not int or seconds < 0):
+    for name, seconds in unstructure(strategy).items():
+        if type(seconds) is not int or seconds < 0:
             raise ConfigurationError(
-                f"{seconds!r} is no number of whole seconds", where="ttl_strategy"
+                f"{seconds!r} is no number of whole seconds", where=f"ttl_strategy.{name}"
             )
     return strategy
 
@@ -139,9 +137,26 @@ class OnExitNotify:
                     hint="json.dumps(…) makes a text of it" if name == "payload" else None,
                 )
             if text is not None:
-                check_text(text, f"on_exit_notify.{name}", limit=MAX_VARIABLE_BYTES)
-        if self.image is None and not self.queue:
-            raise ConfigurationError("a notice needs a queue", where="on_exit_notify.queue")
+                hint = "send the place where it is kept, instead of itself"
+                check_text(
+                    text, f"on_exit_notify.{name}", limit=MAX_VARIABLE_BYTES, hint=hint
+                )
+        if self.image is None:
+            _check_topic(self.queue)
+
+
+def _check_topic(queue: str | None) -> None:
+    """Refuse what cannot be the name of a Kafka topic; an image of one's own may send elsewhere."""
+    if not queue:
+        raise ConfigurationError("a notice needs a queue", where="on_exit_notify.queue")
+    if not _TOPIC.fullmatch(queue) or queue in (".", ".."):
+        valid = re.sub(r"[^A-Za-z0-9._-]+", "-", queue).strip("-.")[:249]
+        raise ConfigurationError(
+            f"{queue!r:.100} is no name of a topic: only letters, digits, '.', '_' and '-' are "
+            "allowed, at most 249",
+            where="on_exit_notify.queue",
+            hint=f'use "{valid}"' if valid else None,
+        )
 
 
 def as_notify(notify: Mapping[str, Any] | OnExitNotify | None) -> OnExitNotify | None:

@@ -1,7 +1,9 @@
 """The abstract bases of all operations."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from attrs import frozen
 
@@ -18,6 +20,14 @@ class ManagedOperation(ABC):
 
     name: str
 
+    if not TYPE_CHECKING:  # type checkers know the options by the constructor
+
+        def __new__(cls, *_: Any, **options: Any) -> Any:
+            """Refuse misspelt options before the constructor does, with the nearest right one."""
+            if options and not options.keys() <= _option_names(cls):
+                _refuse(cls, options)
+            return super().__new__(cls)
+
     def __attrs_post_init__(self) -> None:
         vars(self)["name"] = self._prefix(self.name)
 
@@ -31,6 +41,36 @@ class ManagedOperation(ABC):
     @abstractmethod
     async def execute(self, *args: Any, **kwargs: Any) -> Any:
         """Do it."""
+
+
+class UnknownOptionError(ConfigurationError, TypeError):
+    """An operation has no such option: wrong configuration, and for Python a wrong call as well."""
+
+
+@cache
+def _option_names(cls: type) -> frozenset[str]:
+    """Return the names that the constructor takes, and those it hands on to the next class's."""
+    from inspect import Parameter, signature
+
+    names: set[str] = set()
+    for each in cls.__mro__:
+        if "__init__" not in vars(each):
+            continue
+        parameters = signature(vars(each)["__init__"]).parameters
+        names.update(parameters)
+        if Parameter.VAR_KEYWORD not in {one.kind for one in parameters.values()}:
+            break
+    return frozenset(names - {"self"})
+
+
+def _refuse(cls: type, options: Mapping[str, Any]) -> NoReturn:
+    from aiowf.manifest.names import nearest
+
+    known = _option_names(cls)
+    name = next(name for name in options if name not in known)
+    raise UnknownOptionError(
+        f"{cls.__name__} has no such option", where=name, hint=nearest(name, known)
+    )
 
 
 class SyncOperation(ManagedOperation):

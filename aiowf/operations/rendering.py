@@ -31,22 +31,24 @@ from aiowf.operations.flow import Flow
 from aiowf.operations.lifecycle import EXIT_HANDLER, OnExitNotify, pod_gc_of
 from aiowf.operations.storage import Storage, make_storage
 from aiowf.profile import Profile
+from aiowf.tasks.containers import SendResultTask
 from aiowf.tasks.frozen import EMPTY, plain, thaw
-from aiowf.tasks.rendering import TaskContext
+from aiowf.tasks.rendering import LEFT_BRACE_VARIABLE, TaskContext, literal_env
 from aiowf.tasks.runtime import RUNTIME_COMMAND, runtime_image
 from aiowf.tasks.task import Task
-from aiowf.wire.inert import LEFT_BRACE, env_value
+from aiowf.wire.inert import env_value
 from aiowf.wire.labels import (
     ENV_OPERATION_ID,
+    ENV_REPLY_TOPIC,
     ENV_SHARED_DIRECTORY,
     ENV_WORKFLOW_NAME,
     OPERATION_ID,
+    OUTPUT_FILES,
 )
 
 if TYPE_CHECKING:
     from aiowf.operations.containerized import ContainerizedOperation
 
-_LEFT_BRACE = EnvVar(name=LEFT_BRACE, value="{")
 API_VERSION = "argoproj.io/v1alpha1"
 _OF_EVERY_CONTAINER = (
     EnvVar(name=ENV_WORKFLOW_NAME, value="{{workflow.name}}"),
@@ -101,6 +103,7 @@ class _Placement:
         self._context_labels = context_labels(op.pod_context)
         self._namespace = profile.usesvolume_namespace
         self._together = known.workflow_name if storage.one_node else ""
+        self._overrides = op.spec_overrides.get("affinity")
         self.shared_claims = storage.written_claims(op.shared_directory)
 
     def labels(self, claims: tuple[str, ...]) -> dict[str, str] | None:
@@ -120,6 +123,13 @@ class _Placement:
             workflow_name=self._together or None,
         )
 
+    def of_template(self, claims: tuple[str, ...]) -> Affinity | None:
+        """Return the affinity that stands in place of the workflow's: what that one says, too."""
+        own = self.affinity(claims)
+        if self._overrides is None:
+            return own
+        return deep_merge(own or Affinity(), thaw(self._overrides), "spec_overrides.affinity")
+
 
 def _context(
     op: ContainerizedOperation,
@@ -130,9 +140,10 @@ def _context(
     placement: _Placement,
 ) -> TaskContext:
     """Return what all tasks of the operation have in common."""
-    env = (*_OF_EVERY_CONTAINER, *profile.env)
+    env = (*_OF_EVERY_CONTAINER, *literal_env(profile))
     if op.shared_directory:
-        env = (*env, EnvVar(name=ENV_SHARED_DIRECTORY, value=op.shared_directory[0].path))
+        path = env_value(op.shared_directory[0].path)
+        env = (*env, EnvVar(name=ENV_SHARED_DIRECTORY, value=path))
     return TaskContext(
         profile=profile,
         runtime_image=known.runtime_image,
@@ -140,26 +151,37 @@ def _context(
         reply_env=known.reply.env if known.reply else (),
         mounts=(*profile.mounts, *storage.mounts(op.shared_directory)),
         labels=placement.labels(placement.shared_claims),
-        wanted=flow.wanted,
+        wanted=_wanted(op, flow, known),
         texts=flow.texts,
     )
+
+
+def _wanted(
+    op: ContainerizedOperation, flow: Flow, known: Submission
+) -> Mapping[str, frozenset[str]]:
+    """Return the outputs that somebody takes: other tasks, or a client without a reply channel."""
+    if known.reply is None or not known.reply.by_parameter:
+        return flow.wanted
+    senders = [task for group in op.groups for task in group if isinstance(task, SendResultTask)]
+    return {**flow.wanted, **{task.name: frozenset({OUTPUT_FILES}) for task in senders}}
 
 
 def _context_of(
     task: Task[Any], context: TaskContext, storage: Storage, placement: _Placement
 ) -> TaskContext:
-    """Return the context of a task that has volumes of its own, or the common one."""
-    if not task.volume_mounts:
+    """Return the context of a task that has volumes or an affinity of its own, or the common one."""
+    own_affinity = task.template_overrides.get("affinity") is not None
+    if not task.volume_mounts and not own_affinity:
         return context
     own = storage.written_claims(task.volume_mounts)
     claims = tuple(dict.fromkeys((*placement.shared_claims, *own)))
-    differs = claims != placement.shared_claims
+    differs = own_affinity or claims != placement.shared_claims
     return attrs.evolve(
         context,
         mounts=(*context.mounts, *storage.mounts(task.volume_mounts)),
         labels=placement.labels(claims),
         # The affinity of a template stands in place of the workflow's: it has to say all of it.
-        affinity=placement.affinity(claims) if differs else None,
+        affinity=placement.of_template(claims) if differs else None,
     )
 
 
@@ -195,7 +217,11 @@ def _exit_handler(
     reply = known.reply
     if notify is None and not (reply and reply.notify):
         return None
-    env = [_LEFT_BRACE, *_OF_EVERY_CONTAINER, *profile.env, *(reply.env if reply else ())]
+    target = () if reply is None else reply.env
+    if reply and not reply.notify:
+        target = tuple(variable for variable in target if variable.name != ENV_REPLY_TOPIC)
+    given = (each for each in literal_env(profile) if each is not LEFT_BRACE_VARIABLE)
+    env = [LEFT_BRACE_VARIABLE, *_OF_EVERY_CONTAINER, *given, *target]
     env.append(EnvVar(name="workflow_result", value="{{workflow.status}}"))
     if notify and notify.queue is not None:
         env.append(EnvVar(name="queue_name", value=env_value(notify.queue)))

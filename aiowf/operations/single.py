@@ -15,7 +15,7 @@ T = TypeVar("T")
 _SENDER = SendResultTask()
 
 
-def as_task(task: Task[T]) -> Task[T]:
+def as_task(task: Task[T], where: str = "task") -> Task[T]:
     """Return the task if it is one.
 
     Raises:
@@ -24,7 +24,7 @@ def as_task(task: Task[T]) -> Task[T]:
     if isinstance(task, Task):
         return task
     hint = "make one of it: PythonTask(name, function)" if callable(task) else None
-    raise ConfigurationError(f"expected a task, not {task!r:.80}", where="tasks", hint=hint)
+    raise ConfigurationError(f"expected a task, not {task!r:.80}", where=where, hint=hint)
 
 
 @frozen(slots=False)

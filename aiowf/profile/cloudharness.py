@@ -20,11 +20,10 @@ from aiowf.manifest.kubernetes import (
     VolumeMount,
 )
 from aiowf.profile.images import ImageCatalogue
-from aiowf.profile.profile import DEFAULT_BASE_IMAGE, Profile
+from aiowf.profile.profile import DEFAULT_BASE_IMAGE, WORKFLOW_NAME, WORKFLOW_NAME_VARIABLE, Profile
 
 DEFAULT_VALUES_PATH = "/opt/cloudharness/resources/allvalues.yaml"
 SERVICE_ACCOUNT = "argo-workflows"
-WORKFLOW_NAME = "CH_WORKFLOW_NAME"
 _PREFIX = "CH_"
 _BASE_IMAGE = "cloudharness-base"
 _RUNTIME_IMAGE = "aiowf-runtime"
@@ -129,5 +128,6 @@ def _env(values: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[EnvVar,
         if isinstance(item, Mapping) and str(item.get("name", "")).startswith(_PREFIX)
     }
     variables |= {name: value for name, value in environ.items() if name.startswith(_PREFIX)}
-    variables[WORKFLOW_NAME] = "{{workflow.name}}"
-    return tuple(EnvVar(name=name, value=value) for name, value in variables.items())
+    variables.pop(WORKFLOW_NAME, None)
+    named = tuple(EnvVar(name=name, value=value) for name, value in variables.items())
+    return (*named, WORKFLOW_NAME_VARIABLE)

@@ -21,6 +21,10 @@ from aiowf.profile.images import ImageCatalogue
 
 DEFAULT_BASE_IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
 
+WORKFLOW_NAME = "CH_WORKFLOW_NAME"
+# The one variable of a profile that Argo fills in; the values of all others are literal.
+WORKFLOW_NAME_VARIABLE = EnvVar(name=WORKFLOW_NAME, value="{{workflow.name}}")
+
 
 def _variables(env: Mapping[str, str] | Iterable[EnvVar]) -> tuple[EnvVar, ...]:
     if isinstance(env, Mapping):
@@ -76,7 +80,8 @@ class Profile:
         service_account: Service account of the pods; None: the namespace's default.
         image_pull_secrets: Secrets for pulling images, as names or LocalObjectReferences.
         tolerations: Taints that the pods bear, as Tolerations or mappings in Kubernetes' words.
-        env: Environment variables of every container, as a mapping or EnvVars.
+        env: Environment variables of every container, as a mapping or EnvVars; their values are
+            literal: neither Argo nor Kubernetes substitutes anything in them.
         volumes: Volumes of every pod.
         mounts: Where every container mounts them.
         images: The image catalogue, or a mapping of names to references.

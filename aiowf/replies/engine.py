@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Self
 from urllib.parse import quote
 
@@ -9,6 +10,7 @@ import aiohttp
 import orjson
 
 from aiowf.errors import EngineError
+from aiowf.replies.channel import Place
 from aiowf.wire.frames import FrameDecoder, FrameError, Record, encode_frame
 
 _BASE = "http://engine/aiowf/v1/topics"
@@ -41,9 +43,24 @@ class EngineChannel:
         if self._session is not None:
             await self._session.close()
 
-    def replies(self) -> AsyncGenerator[Record, None]:
+    @property
+    def place(self) -> Place:
+        """Return where the replies of this client begin: its topic is its own."""
+        return Place(self.topic)
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Return False: the engine is there, or it is gone for good."""
+        return False
+
+    @property
+    def trouble(self) -> str | None:
+        """Return None: see `is_interrupted`."""
+        return None
+
+    def replies(self) -> AsyncGenerator[list[Record], None]:
         """Yield the records of the reply topic, from its beginning on, for ever."""
-        return self.read(self.topic, 0)
+        return self.read(self.place)
 
     async def publish(self, topic: str, record: Record) -> None:
         """Send a record, and return when it is safe."""
@@ -53,24 +70,26 @@ class EngineChannel:
         """Yield the records of a queue; one is committed when the next one is asked for."""
         path = f"{_topic(topic)}/groups/{quote(group, safe='')}"
         begin = orjson.loads(await self._call("GET", path))["offset"] or 0
-        async for record in self.read(topic, begin):
-            yield record
-            assert record.offset is not None
-            await self._call("PUT", path, orjson.dumps({"offset": record.offset + 1}))
+        async with aclosing(self.read(Place(topic, offset=begin))) as batches:
+            async for batch in batches:
+                for record in batch:
+                    yield record
+                    assert record.offset is not None
+                    await self._call("PUT", path, orjson.dumps({"offset": record.offset + 1}))
 
-    async def read(self, topic: str, offset: int) -> AsyncGenerator[Record, None]:
-        """Yield the records of a topic from an offset on, for ever."""
-        url = f"{_topic(topic)}/records?offset={offset}"
+    async def read(self, place: Place) -> AsyncGenerator[list[Record], None]:
+        """Yield the records from a place on, for ever."""
+        url = f"{_topic(place.topic)}/records?offset={place.offset}"
         try:
             async with self._opened().get(url) as answer:
                 await _check(answer)
                 decoder = FrameDecoder()
                 async for chunk in answer.content.iter_chunked(_CHUNK):
-                    for record in decoder.feed(chunk):
-                        yield record
+                    if records := decoder.feed(chunk):
+                        yield records
         except (aiohttp.ClientError, OSError, FrameError) as error:
             raise EngineError(f"the embedded engine is gone: {error}") from error
-        raise EngineError(f"the embedded engine ended the stream of topic {topic}")
+        raise EngineError(f"the embedded engine ended the stream of topic {place.topic}")
 
     async def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
         try:

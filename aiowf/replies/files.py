@@ -1,45 +1,66 @@
-"""Files that came back: small ones in memory, large ones in a temporary directory."""
+"""Files that came back: small ones in memory, the rest in one temporary file."""
 
 import hashlib
 import json
-import shutil
+import os
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from attrs import define, field
+
 from aiowf.errors import ConfigurationError
 from aiowf.wire.replies import FileEntry, safe_path
 
-IN_MEMORY_BYTES = 1024 * 1024
+# A piece up to this size stays in memory, until all that are there have so many bytes together.
+SMALL_BYTES = 64 * 1024
+IN_MEMORY_BYTES = 8 * 1024 * 1024
+
+# A piece of a file: its bytes, or its begin and its length in the spool.
+Piece = bytes | tuple[int, int]
+
+
+@define
+class _Partial:
+    """A file while its pieces come in."""
+
+    pieces: dict[int, Piece] = field(factory=dict)
+    # SHA-256 of the pieces before `hashed`: as a rule they come in order, and are hashed then.
+    digest: Any = field(factory=hashlib.sha256)
+    hashed: int = 0
 
 
 class Files(Mapping[str, bytes]):
     """The files of the shared directory: path relative to it → content.
 
-    Files of up to 1 MiB are in memory, larger ones in a temporary directory that is deleted with
-    this object.
+    What is large is in a temporary file, which is deleted with this object.
     """
 
     def __init__(self, contents: Mapping[str, bytes] | None = None) -> None:
-        # Path → content, or the file that holds it. Complete when it is handed to the user.
-        self._contents: dict[str, bytes | Path] = dict(contents or {})
-        # Chunks that wait for the rest of their file: path → chunk → content, or the file that
-        # holds it.
-        self._chunks: dict[str, dict[int, bytes | Path]] = {}
-        # Made when the first large chunk comes; deleted with this object.
-        self._directory: Path | None = None
+        # Path → its pieces in order. Complete when it is handed to the user.
+        self._contents: dict[str, tuple[Piece, ...]] = {
+            path: (content,) for path, content in (contents or {}).items()
+        }
+        # Path → what has come of it, until the whole is joined.
+        self._partial: dict[str, _Partial] = {}
+        # How many bytes of pieces are in memory.
+        self._in_memory = 0
+        # Made for the first piece that does not stay in memory; deleted with this object.
+        self._spool: Path | None = None
 
     def __getitem__(self, path: str) -> bytes:
-        content = self._contents[path]
-        return content.read_bytes() if isinstance(content, Path) else content
+        return b"".join([self._read(piece) for piece in self._contents[path]])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._contents)
 
     def __len__(self) -> int:
         return len(self._contents)
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._contents
 
     def __repr__(self) -> str:
         return f"Files({', '.join(self._contents)})"
@@ -66,55 +87,54 @@ class Files(Mapping[str, bytes]):
             if not safe_path(path) or not (root / path).resolve().is_relative_to(root.resolve()):
                 raise ConfigurationError(f"the file {path!r} lies outside {str(root)!r}")
         written = []
-        for path, content in self._contents.items():
+        for path, pieces in self._contents.items():
             target = root / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, Path):
-                shutil.copyfile(content, target)
-            else:
-                target.write_bytes(content)
+            with target.open("wb") as file:
+                for piece in pieces:
+                    file.write(self._read(piece))
             written.append(target)
         return written
 
+    def has_room(self, size: int) -> bool:
+        """Return whether a piece of this size stays in memory: to keep it writes no file."""
+        return size <= SMALL_BYTES and self._in_memory + size <= IN_MEMORY_BYTES
+
     def put(self, path: str, chunk: int, content: bytes) -> None:
         """Keep a chunk until the rest of its file has come."""
-        self._chunks.setdefault(path, {})[chunk] = (
-            content if chunk == 0 and len(content) < IN_MEMORY_BYTES else self._keep(content)
-        )
+        partial = self._partial.setdefault(path, _Partial())
+        if chunk == partial.hashed:
+            partial.digest.update(content)
+            partial.hashed += 1
+        partial.pieces[chunk] = self._keep(content)
 
     def join(self, entry: FileEntry) -> str:
-        """Put a file together; return the SHA-256 (hex) of the whole."""
-        chunks = self._chunks.pop(entry.path, {})
-        digest = hashlib.sha256()
-        if entry.chunks <= 1:
-            content = _content(chunks.get(0, b""))
-            digest.update(content)
-            self._contents[entry.path] = content
-            return digest.hexdigest()
-        target = self._new_file()
-        with target.open("wb") as file:
-            for index in range(entry.chunks):
-                content = _content(chunks[index])
-                digest.update(content)
-                file.write(content)
-                if isinstance(chunks[index], Path):
-                    chunks[index].unlink()  # type: ignore[union-attr]
-        self._contents[entry.path] = target
-        return digest.hexdigest()
+        """Take a file whose chunks have all come; return the SHA-256 (hex) of the whole."""
+        partial = self._partial.pop(entry.path)
+        for chunk in range(partial.hashed, entry.chunks):
+            partial.digest.update(self._read(partial.pieces[chunk]))
+        self._contents[entry.path] = tuple(partial.pieces[chunk] for chunk in range(entry.chunks))
+        return str(partial.digest.hexdigest())
 
-    def _keep(self, content: bytes) -> Path:
-        path = self._new_file()
-        path.write_bytes(content)
-        return path
+    def _keep(self, content: bytes) -> Piece:
+        size = len(content)
+        if self.has_room(size):
+            self._in_memory += size
+            return content
+        if self._spool is None:
+            handle, name = tempfile.mkstemp(prefix="aiowf-files-")
+            os.close(handle)
+            self._spool = Path(name)
+            weakref.finalize(self, self._spool.unlink, missing_ok=True)
+        with self._spool.open("ab") as file:
+            file.write(content)
+            return file.tell() - size, size
 
-    def _new_file(self) -> Path:
-        if self._directory is None:
-            self._directory = Path(tempfile.mkdtemp(prefix="aiowf-files-"))
-            weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
-        handle, name = tempfile.mkstemp(dir=self._directory)
-        with open(handle, "wb"):
-            return Path(name)
-
-
-def _content(chunk: bytes | Path) -> bytes:
-    return chunk.read_bytes() if isinstance(chunk, Path) else chunk
+    def _read(self, piece: Piece) -> bytes:
+        if isinstance(piece, bytes):
+            return piece
+        assert self._spool is not None
+        begin, size = piece
+        with self._spool.open("rb") as file:
+            file.seek(begin)
+            return file.read(size)

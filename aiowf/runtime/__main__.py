@@ -3,7 +3,7 @@
 import os
 import sys
 
-from aiowf.errors import AiowfError
+from aiowf.errors import AiowfError, ConfigurationError
 
 COMMANDS = ("notify", "send-results")
 
@@ -17,9 +17,9 @@ def main(arguments: list[str], environ: dict[str, str]) -> int:
 
     try:
         said = notify(environ) if arguments[0] == "notify" else send_results(environ)
-    except AiowfError as error:
+    except (AiowfError, OSError) as error:
         _explain(f"{type(error).__name__}: {error}", environ)
-        return 1
+        return 2 if isinstance(error, ConfigurationError) else 1
     print(said)  # noqa: T201
     return 0
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from urllib.parse import quote, urlsplit
 
 from aiowf.errors import ConfigurationError, UnavailableError
+from aiowf.replies.settings import read_kafka
 from aiowf.wire import labels
 from aiowf.wire.frames import Record, encode_frame
 
@@ -21,14 +22,34 @@ class Transport(Protocol):
         """Send records to a topic, in order."""
         ...
 
+    def flush(self) -> None:
+        """Wait until all that was sent is safe."""
+        ...
+
 
 @contextlib.contextmanager
-def open_transport(environ: Mapping[str, str]) -> Iterator[Transport]:
-    """Open the channel that the environment names.
+def open_transport(environ: Mapping[str, str], *, deadline: float) -> Iterator[Transport]:
+    """Open the channel that the environment names: Kafka's, else the embedded engine's.
+
+    Args:
+        environ: The variables of the pod.
+        deadline: Seconds in which Kafka must have taken everything; AIOWF_REPLY_DEADLINE overrides.
 
     Raises:
         ConfigurationError: It names none.
+        ReplyError: Something could not be delivered.
     """
+    kafka = read_kafka(None, environ)
+    if kafka is not None:
+        from aiowf.runtime.kafka import KafkaTransport
+
+        partition = environ.get(labels.ENV_REPLY_PARTITION, "")
+        partitions = {kafka.topic: int(partition)} if partition.isdecimal() else {}
+        with KafkaTransport(
+            kafka, partitions=partitions, deadline=_deadline(environ, deadline)
+        ) as transport:
+            yield transport
+        return
     connection = connect_engine(environ)
     if connection is None:
         raise ConfigurationError(
@@ -39,12 +60,25 @@ def open_transport(environ: Mapping[str, str]) -> Iterator[Transport]:
         yield EngineTransport(connection, environ.get(labels.ENV_REPLY_TOKEN, ""))
 
 
+def _deadline(environ: Mapping[str, str], default: float) -> float:
+    text = environ.get("AIOWF_REPLY_DEADLINE") or str(default)
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{text!r} is no number of seconds", where="AIOWF_REPLY_DEADLINE"
+        ) from None
+
+
 class EngineTransport:
     """Sends to the embedded engine over its own socket."""
 
     def __init__(self, connection: http.client.HTTPConnection, token: str) -> None:
         self._connection = connection
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def flush(self) -> None:
+        """Return at once: what was sent is safe."""
 
     def send(self, topic: str, records: Sequence[Record]) -> None:
         """Send records to a topic, in order.

@@ -36,7 +36,7 @@ def _words(command: Command | None, where: str) -> Words | None:
             raise ConfigurationError(
                 f"{command!r:.200} cannot be split into words: {error}", where=where
             ) from None
-    if not isinstance(command, Sequence):
+    if not isinstance(command, Sequence) or isinstance(command, bytes | bytearray):
         raise ConfigurationError(
             f"expected a text or a list of texts, not {command!r:.80}", where=where
         )

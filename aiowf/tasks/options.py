@@ -6,13 +6,13 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, cast
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import Backoff, RetryStrategy, Template
-from aiowf.manifest.converter import unstructure
-from aiowf.manifest.names import env_name, label_key, label_value
-from aiowf.manifest.spelling import check_fields
+from aiowf.manifest.converter import structure, unstructure
+from aiowf.manifest.names import env_name, label_key, label_value, nearest
+from aiowf.manifest.spelling import check_fields, join
 from aiowf.tasks.frozen import EMPTY, FrozenMapping, freeze
 from aiowf.tasks.reference import Reference
 
@@ -43,6 +43,8 @@ OPTION_NAMES = frozenset(
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 # Linux takes 128 KiB a string in the environment and the command line; the rest is for escapes.
 MAX_VARIABLE_BYTES = 100 * 1024
+_TOO_LONG = "pass it as an argument of a PythonTask, or in a file of a shared directory"
+_MAX_ANNOTATIONS = 256 * 1024  # Kubernetes' limit, keys and values of an object together
 _OURS = "AIOWF_"
 
 
@@ -74,6 +76,12 @@ def as_annotations(annotations: Mapping[str, str] | None) -> FrozenMapping[str]:
         if not isinstance(value, str):
             raise ConfigurationError(f"expected a text, not {value!r}", where=f"annotations.{key}")
         check_text(value, f"annotations.{key}")
+    size = sum(len(text.encode()) for pair in annotations.items() for text in pair)
+    if size > _MAX_ANNOTATIONS:
+        raise ConfigurationError(
+            f"they have {size} bytes, and Kubernetes takes {_MAX_ANNOTATIONS} of all together",
+            where="annotations",
+        )
     return FrozenMapping(annotations)
 
 
@@ -123,6 +131,7 @@ class TaskOptions:
 
 
 NO_OPTIONS = TaskOptions()
+_LATER_OPTIONS = frozenset(each.name for each in fields(TaskOptions))
 
 
 def environment(
@@ -151,7 +160,9 @@ def _check_keyword(keyword: str) -> None:
     """Refuse a keyword that is meant for an option, of this task type or of another."""
     escape = f"if a variable of that name is meant, say env={{{keyword!r}: …}}"
     if keyword in OPTION_NAMES:
-        raise ConfigurationError(f"this task type has no option {keyword!r}", hint=escape)
+        raise ConfigurationError(
+            f"this task type has no option {keyword!r}", where=keyword, hint=escape
+        )
     # Variables are mostly in capitals, or numbered; options are neither.
     if keyword.isupper() or any(map(str.isdigit, keyword)):
         return
@@ -159,7 +170,9 @@ def _check_keyword(keyword: str) -> None:
     near = get_close_matches(snake.strip("_"), sorted(OPTION_NAMES), 1, cutoff=0.8)
     if near:
         raise ConfigurationError(
-            f'no task has an option {keyword!r}: did you mean "{near[0]}"?', hint=escape
+            f'no task has an option {keyword!r}: did you mean "{near[0]}"?',
+            where=keyword,
+            hint=escape,
         )
 
 
@@ -179,19 +192,24 @@ def _text(name: str, value: Any) -> str | Reference:
         return value
     if isinstance(value, int | float):
         return str(value)
+    hint = "turn it into text, json.dumps(…) for example, or leave the variable out"
+    if name in _LATER_OPTIONS:
+        hint = f"for the option: options=TaskOptions({name}=…); for a variable: {hint}"
     raise ConfigurationError(
         f"the variable {name!r} is {value!r:.80}: variables are str, int, float or bool",
-        hint="turn it into text, json.dumps(…) for example, or leave the variable out",
+        where=f"env.{name}",
+        hint=hint,
     )
 
 
-def check_text(text: str, where: str, *, limit: int | None = None) -> str:
+def check_text(text: str, where: str, *, limit: int | None = None, hint: str = _TOO_LONG) -> str:
     """Return a text if it can travel to a container.
 
     Args:
         text: The text.
         where: Its place, for the error.
         limit: Most bytes that it may have, or None.
+        hint: What to do with a longer one.
 
     Raises:
         ConfigurationError: It holds NUL, or what UTF-8 cannot express, or is too long.
@@ -208,7 +226,7 @@ def check_text(text: str, where: str, *, limit: int | None = None) -> str:
         raise ConfigurationError(
             f"{text!r:.40} has {size} bytes, and {limit} are the most that Linux surely takes here",
             where=where,
-            hint="pass it as an argument of a PythonTask, or in a file of a shared directory",
+            hint=hint,
         )
     return text
 
@@ -222,7 +240,8 @@ def check_retry_limit(limit: Any) -> int | None:
     if limit is None or (type(limit) is int and limit >= 0):
         return limit
     raise ConfigurationError(
-        f"retry_limit is {limit!r}, not a number of retries",
+        f"{limit!r} is no number of retries",
+        where="retry_limit",
         hint="None: ten retries of what was no fault of the task; 0: none",
     )
 
@@ -256,7 +275,9 @@ def check_pull_policy(policy: Any) -> str:
     if policy in PULL_POLICIES:
         return str(policy)
     raise ConfigurationError(
-        f"image_pull_policy is {policy!r}; it can be {', '.join(PULL_POLICIES)}"
+        f"{policy!r} is none of {', '.join(PULL_POLICIES)}",
+        where="image_pull_policy",
+        hint=nearest(str(policy), PULL_POLICIES),
     )
 
 
@@ -264,8 +285,8 @@ def as_overrides(overrides: Any, cls: type = Template) -> FrozenMapping[Any]:
     """Return overrides, a mapping in Argo's own names or a value of the class, as frozen JSON data.
 
     Raises:
-        ConfigurationError: Something else, or a field that Argo does not know; the hint is the
-            nearest one.
+        ConfigurationError: Something else, a field that Argo does not know (the hint is the nearest
+            one), or one whose value has another type.
     """
     if overrides is None or not overrides:
         return EMPTY
@@ -278,5 +299,11 @@ def as_overrides(overrides: Any, cls: type = Template) -> FrozenMapping[Any]:
             f"expected a mapping or a {cls.__name__}, not {overrides!r:.80}", where=where
         )
     check_fields(data, cls.__name__, where)
+    try:
+        structure(data, cls)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            error.message, where=join(where, error.where or ""), hint=error.hint
+        ) from None
     frozen_data: FrozenMapping[Any] = freeze(data)
     return frozen_data

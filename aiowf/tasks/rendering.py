@@ -21,8 +21,10 @@ from aiowf.manifest import (
     ValueFrom,
     VolumeMount,
 )
+from aiowf.manifest.fields import evolve
 from aiowf.manifest.merge import deep_merge
 from aiowf.profile import Profile
+from aiowf.profile.profile import WORKFLOW_NAME_VARIABLE
 from aiowf.tasks.frozen import EMPTY, thaw
 from aiowf.tasks.options import NO_OPTIONS, TaskOptions, retry_strategy
 from aiowf.tasks.reference import Reference
@@ -32,7 +34,7 @@ from aiowf.wire.labels import ENV_TASK, POD_DIRECTORY
 if TYPE_CHECKING:
     from aiowf.tasks.task import Task
 
-_LEFT_BRACE = EnvVar(name=LEFT_BRACE, value="{")
+LEFT_BRACE_VARIABLE = EnvVar(name=LEFT_BRACE, value="{")
 
 
 @frozen(kw_only=True, slots=False)
@@ -92,6 +94,18 @@ def text_of(value: str | Reference, inputs: Iterable[Input]) -> str:
     return f"{{{{inputs.parameters.{name}}}}}"
 
 
+def literal_env(profile: Profile) -> tuple[EnvVar, ...]:
+    """Return the variables of a profile, so that their values arrive unchanged."""
+    env = tuple(map(_literal, profile.env))
+    return env if env == profile.env else (LEFT_BRACE_VARIABLE, *env)
+
+
+def _literal(variable: EnvVar) -> EnvVar:
+    if variable.value is None or variable == WORKFLOW_NAME_VARIABLE:
+        return variable
+    return evolve(variable, value=env_value(variable.value))
+
+
 def render(task: Task[Any], context: TaskContext) -> Template:
     """Return the template of a task; what is common to all types is added to what its type says."""
     inputs = task.inputs
@@ -142,8 +156,8 @@ def _environment(
         return (*given, name)
     own = task.env
     return (
-        _LEFT_BRACE,
-        *(variable for variable in given if variable.name not in own),
+        LEFT_BRACE_VARIABLE,
+        *(each for each in given if each.name not in own and each is not LEFT_BRACE_VARIABLE),
         name,
         *(EnvVar(name=key, value=text_of(value, inputs)) for key, value in own.items()),
     )

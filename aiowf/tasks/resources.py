@@ -109,6 +109,6 @@ def as_resources(resources: Any) -> Resources | None:
             raise ConfigurationError(
                 f'unknown field "{kind}"',
                 where="resources",
-                hint=nearest(str(kind), _KINDS) or _FORMS,
+                hint=f"{nearest(str(kind), _KINDS)}; {_FORMS}",
             )
     return Resources(requests=resources.get("requests"), limits=resources.get("limits"))

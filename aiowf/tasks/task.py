@@ -10,6 +10,7 @@ from attrs import Attribute, fields, frozen
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import ResourceRequirements, Template
 from aiowf.manifest.names import task_name
+from aiowf.manifest.template import KINDS
 from aiowf.tasks.frozen import EMPTY, FrozenMapping
 from aiowf.tasks.options import (
     NO_OPTIONS,
@@ -58,6 +59,7 @@ class Task(ABC, Generic[T_co]):
     always_produces: ClassVar[tuple[str, ...]] = ()  # output parameters, asked for or not
     replies: ClassVar[bool] = False  # whether its pods may send replies
     keeps_stdout: ClassVar[bool] = False  # its own script does; Argo does it for foreign images
+    kind: ClassVar[str] = ""  # of its template, which overrides cannot change; "": any
 
     name: str
     resources: Resources | None
@@ -82,7 +84,9 @@ class Task(ABC, Generic[T_co]):
         **env_variables: EnvValue,
     ) -> None:
         if options is not None and not isinstance(options, TaskOptions):
-            raise ConfigurationError(f"options is {options!r:.80}, not TaskOptions(…)")
+            raise ConfigurationError(
+                f"expected TaskOptions(…), not {options!r:.80}", where="options"
+            )
         self._put(
             name=_name(name) if isinstance(name, str) else task_name(name),
             resources=as_resources(resources),
@@ -93,9 +97,22 @@ class Task(ABC, Generic[T_co]):
             template_overrides=as_overrides(template_overrides),
             options=options or NO_OPTIONS,
         )
+        if self.template_overrides is not EMPTY:
+            self._check_overrides()
+
+    def _check_overrides(self) -> None:
+        """Refuse overrides that make another template of it."""
         if self.template_overrides.get("name", self.name) != self.name:
             raise ConfigurationError(
                 "the name of a template is its task's", where="template_overrides.name"
+            )
+        given = [kind for kind in KINDS.values() if kind in self.template_overrides]
+        if self.kind and given not in ([], [self.kind]):
+            other = next(kind for kind in given if kind != self.kind)
+            raise ConfigurationError(
+                f"the template of this task is a {self.kind}, and cannot be a {other} too",
+                where=f"template_overrides.{other}",
+                hint=f'say it of the "{self.kind}"',
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -171,6 +188,10 @@ def _claims(volume_mounts: Any) -> tuple[Volume, ...]:
 class InlinedTask(Task[T_co]):
     """A task whose source stands in the manifest."""
 
+    kind: ClassVar[str] = "script"
+
 
 class ContainerizedTask(Task[T_co]):
     """A task that runs what is in its image."""
+
+    kind: ClassVar[str] = "container"

@@ -82,13 +82,17 @@ def _split(path: Any, claim: str | None, mode: Mode | None) -> tuple[str, str | 
 
 
 def _check(path: str, claim: str | None, mode: str, ephemeral: Any, size: Any) -> None:
-    if not path.startswith("/") or path == "/" or "//" in path or path.endswith("/"):
+    if not path.startswith("/") or not path.strip("/"):
         raise ConfigurationError(
             f"the volume's path {path!r} is not an absolute path such as /mnt/shared",
             hint=f"a volume is {_FORM}",
         )
-    if {".", ".."} & set(path.split("/")):
-        raise ConfigurationError(f"the volume's path {path!r} has . or .. in it")
+    if {"", ".", ".."} & set(path[1:].split("/")):
+        raise ConfigurationError(
+            f"the volume's path {path!r} is not in its plain form", hint=f'use "{_plain(path)}"'
+        )
+    if "{{" in path:
+        raise ConfigurationError(f"the volume's path {path!r} has {{{{ in it, and Argo no escape")
     if mode not in _MODES:
         raise ConfigurationError(
             f"the volume's mode is {mode!r}; it can be rw, ro or rwx", hint=f"a volume is {_FORM}"
@@ -105,6 +109,12 @@ def _check(path: str, claim: str | None, mode: str, ephemeral: Any, size: Any) -
         raise ConfigurationError(f"the volume's size is {size!r}, not a number of MiB")
 
 
+def _plain(path: str) -> str:
+    from posixpath import normpath
+
+    return normpath(f"/{path.lstrip('/')}")
+
+
 def as_volumes(volumes: Any, where: str) -> tuple[Volume, ...]:
     """Return volumes from a text, a Volume, or several of them.
 
@@ -114,15 +124,25 @@ def as_volumes(volumes: Any, where: str) -> tuple[Volume, ...]:
     if not volumes:
         return ()
     if isinstance(volumes, str | Volume):
-        volumes = (volumes,)
+        return (_as_volume(volumes, where),)
     if not isinstance(volumes, Iterable):
         raise ConfigurationError(f"a volume is {_FORM}, or a Volume, not {volumes!r}", where=where)
-    made = tuple(item if isinstance(item, Volume) else Volume(item) for item in volumes)
-    check_paths(made)
+    made = tuple(_as_volume(item, f"{where}[{n}]") for n, item in enumerate(volumes))
+    check_paths(made, where)
     return made
 
 
-def check_paths(volumes: Iterable[Volume]) -> None:
+def _as_volume(volume: Any, where: str) -> Volume:
+    if isinstance(volume, Volume):
+        return volume
+    try:
+        return Volume(volume)
+    except ConfigurationError as error:
+        error.where = where
+        raise
+
+
+def check_paths(volumes: Iterable[Volume], where: str) -> None:
     """Refuse two volumes at one path.
 
     Raises:
@@ -132,4 +152,6 @@ def check_paths(volumes: Iterable[Volume]) -> None:
     for volume in volumes:
         other = seen.setdefault(volume.path, volume)
         if other is not volume:
-            raise ConfigurationError(f"two volumes are mounted at {volume.path}: {other}, {volume}")
+            raise ConfigurationError(
+                f"two volumes are mounted at {volume.path}: {other}, {volume}", where=where
+            )

@@ -102,12 +102,19 @@ def _decode_head(data: bytes) -> dict:  # type: ignore[type-arg]
     try:
         head = json.loads(data)
         size = head["size"]
-        well_formed = type(size) is int and 0 <= size <= MAX_VALUE_BYTES and "key" in head
+        well_formed = (
+            type(size) is int
+            and 0 <= size <= MAX_VALUE_BYTES
+            and isinstance(head["key"], (str, type(None)))
+        )
+        well_formed = well_formed and type(head.get("offset", 0)) is int
         for name, text in head["headers"]:
             well_formed = well_formed and isinstance(name, str)
             base64.b64decode(text, validate=True)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FrameError(f"this is no head of a frame: {error}") from None
     if not well_formed:
-        raise FrameError(f"a value has {size} bytes, more than {MAX_VALUE_BYTES}, or no key")
+        raise FrameError(
+            f"a value has {size} bytes, more than {MAX_VALUE_BYTES}, or no key or offset"
+        )
     return head  # type: ignore[no-any-return]

@@ -14,6 +14,7 @@ DURABLE_ID = "aiowf.dev/id"  # the `id` of execute(), as given
 REPLY_TOPIC = "aiowf.dev/reply-topic"
 REPLY_PARTITION = "aiowf.dev/reply-partition"
 REPLY_OFFSET = "aiowf.dev/reply-offset"
+REPLY_LOG = "aiowf.dev/reply-log"  # which log that offset is a place in: cluster id/topic id
 
 # Argo's own labels.
 ARGO_WORKFLOW = "workflows.argoproj.io/workflow"
@@ -33,8 +34,10 @@ ENV_REPLY_SOCKET = "AIOWF_REPLY_SOCKET"  # Unix socket of the embedded engine
 ENV_REPLY_URL = "AIOWF_REPLY_URL"  # the same over TCP
 ENV_REPLY_TOKEN = "AIOWF_REPLY_TOKEN"
 ENV_REPLY_TOPIC = "AIOWF_REPLY_TOPIC"
+ENV_REPLY_PARTITION = "AIOWF_REPLY_PARTITION"  # of that topic; not set: any
 ENV_REPLY_VALUE_PATH = "AIOWF_REPLY_VALUE_PATH"  # PUT and GET values too large for a parameter here
 ENV_REPLY_KEY = "AIOWF_REPLY_KEY"
+ENV_RESULTS_PATH = "AIOWF_RESULTS_PATH"  # without a reply channel files are written here
 
 # Files in a pod: our scripts read their inputs and write their outputs below this directory.
 POD_DIRECTORY = "/tmp/aiowf"
@@ -45,6 +48,7 @@ OUTPUT_RETURN = "return"  # JSON of the return value
 OUTPUT_RETURN_ENV = "return-env"  # the same, raw, encoded for an environment variable
 OUTPUT_STDOUT = "stdout"
 OUTPUT_STDOUT_ENV = "stdout-env"
+OUTPUT_FILES = "files"  # the files of the shared directory, where there is no reply channel
 
 # A parameter holds at most this many bytes; a larger value travels by the reply channel.
 MAX_PARAMETER_BYTES = 256 * 1024

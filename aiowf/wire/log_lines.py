@@ -34,6 +34,7 @@ class LogFilter:
     not send any, by their number in the log of their pod.
     """
 
+    _stamps_come: bool | None = None  # whether the server sends stamps; decided by the first line
     # Of each pod: the last stamp, and the lines that came with it.
     _stamps: dict[str, str] = field(factory=dict)
     _at_stamp: dict[str, set[str]] = field(factory=dict)
@@ -47,7 +48,9 @@ class LogFilter:
 
     def take(self, pod: str, content: str) -> str | None:
         """Return the line if it is new, without its time stamp; None if it came before."""
-        found = _STAMP.match(content)
+        found = None if self._stamps_come is False else _STAMP.match(content)
+        if self._stamps_come is None:
+            self._stamps_come = found is not None
         if found is None:
             self._here[pod] += 1
             if self._here[pod] <= self._known[pod]:

@@ -6,12 +6,15 @@ Whoever sends them, in whatever language, needs nothing but these functions' rul
 tells them field by field.
 """
 
+import base64
 import hashlib
 import hmac
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
+import orjson
 from attrs import define, field, frozen
 
 from aiowf.errors import ConfigurationError, CorruptResultsError, MissingResultsError
@@ -19,6 +22,8 @@ from aiowf.wire.frames import Record
 
 VERSION = "1"
 CHUNK_BYTES = 900 * 1024  # Kafka brokers take records of 1 MiB by default, headers included.
+# Files that travel in an output parameter have at most so many bytes together.
+MAX_PACKED_BYTES = 256 * 1024
 
 _VERSION = "aiowf-version"
 _TYPE = "aiowf-type"
@@ -31,6 +36,8 @@ _HMAC = "aiowf-hmac"
 TYPE_FILE = "file"
 TYPE_DONE = "done"
 TYPE_NOTICE = "notice"
+_VERSION_BYTES = VERSION.encode()
+_TYPES = {kind.encode(): kind for kind in (TYPE_FILE, TYPE_DONE, TYPE_NOTICE)}
 
 
 @frozen
@@ -104,7 +111,7 @@ def notice_record(notice: Notice, *, key: bytes | None = None) -> Record:
 def parse_notice(value: bytes) -> Notice:
     """Read a notice; a message of another shape keeps its bytes in `raw` and has no status."""
     try:
-        data = json.loads(value)
+        data = orjson.loads(value)
     except ValueError:
         data = None
     if not isinstance(data, Mapping):
@@ -116,6 +123,48 @@ def parse_notice(value: bytes) -> Notice:
         workflow if isinstance(workflow, str) else None,
         value,
     )
+
+
+def pack_files(files: Mapping[str, bytes]) -> str:
+    """Turn small files into one text, for an output parameter.
+
+    The text is base64 of zlib-compressed JSON `{"files": [{"path", "sha256", "content"}, …]}`,
+    where content is base64.
+    """
+    entries = [
+        {
+            "path": path,
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "content": base64.b64encode(content).decode(),
+        }
+        for path, content in files.items()
+    ]
+    return base64.b64encode(zlib.compress(json.dumps({"files": entries}).encode())).decode()
+
+
+def unpack_files(text: str, *, workflow: str) -> dict[str, bytes]:
+    """Turn the text of an output parameter into files again.
+
+    Raises:
+        CorruptResultsError: It is not what `pack_files` makes.
+    """
+    try:
+        opener = zlib.decompressobj()
+        data = opener.decompress(base64.b64decode(text, validate=True), 8 * MAX_PACKED_BYTES)
+        entries = json.loads(data)["files"]
+        files = {e["path"]: base64.b64decode(e["content"], validate=True) for e in entries}
+        good = all(
+            safe_path(e["path"]) and hashlib.sha256(files[e["path"]]).hexdigest() == e["sha256"]
+            for e in entries
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, zlib.error):
+        good, files = False, {}
+    if not good:
+        raise CorruptResultsError(
+            f"results of {workflow}: the output parameter is not what was sent",
+            workflow_name=workflow,
+        )
+    return files
 
 
 def header_of(record: Record, name: str) -> str | None:
@@ -131,7 +180,13 @@ def header_of(record: Record, name: str) -> str | None:
 
 def type_of(record: Record) -> str | None:
     """Return what a record is: "file", "done", "notice", or None for a foreign record."""
-    return header_of(record, _TYPE) if header_of(record, _VERSION) == VERSION else None
+    version = kind = b""
+    for name, content in record.headers:
+        if name == _TYPE:
+            kind = kind or content
+        elif name == _VERSION:
+            version = version or content
+    return _TYPES.get(kind) if version == _VERSION_BYTES else None
 
 
 def is_authentic(record: Record, key: bytes) -> bool:
@@ -210,9 +265,9 @@ class Assembly:
             return True
         if type_of(record) == TYPE_FILE:
             self._take_chunk(record)
-        elif type_of(record) == TYPE_DONE:
+        elif type_of(record) == TYPE_DONE and self._listed is None:
             self._listed = self._read_list(record)
-        if self._listed is None or any(self._missing(file) for file in self._listed):
+        if self._listed is None or self._first_missing() is not None:
             return False
         for file in self._listed:
             self._verify(file)
@@ -229,18 +284,24 @@ class Assembly:
             return self._listed
         raise self.missing()
 
+    @property
+    def received(self) -> int:
+        """Return how many chunks have come."""
+        return sum(len(chunks) for chunks in self._kept.values())
+
     def missing(self) -> MissingResultsError:
         """Return the error that says what has not come."""
         if self._listed is None:
-            kept = sum(len(chunks) for chunks in self._kept.values())
+            kept = self.received
             return MissingResultsError(
                 f"the results of {self.workflow} did not come whole: {kept} chunks of "
                 f"{len(self._kept)} files came, the list of all files did not",
                 workflow_name=self.workflow,
                 chunks=kept,
             )
-        file = next(file for file in self._listed if self._missing(file))
-        chunk = self._missing(file)[0]
+        found = self._first_missing()
+        assert found is not None
+        file, chunk = found
         return MissingResultsError(
             f"the results of {self.workflow} did not come whole: chunk {chunk + 1} "
             f"of {file.chunks} of {file.path!r} is missing",
@@ -249,11 +310,15 @@ class Assembly:
             chunk=chunk,
         )
 
-    def _missing(self, file: FileEntry) -> list[int]:
-        kept = self._kept.get(file.path, {})
-        if len(kept) == file.chunks:
-            return []
-        return [chunk for chunk in range(file.chunks) if chunk not in kept]
+    def _first_missing(self) -> tuple[FileEntry, int] | None:
+        """Return the first chunk of the list that has not come, or None."""
+        for file in self._listed or ():
+            kept = self._kept.get(file.path, {})
+            # However many chunks a list claims, the search ends with the first that is missing.
+            missing = next((chunk for chunk in range(file.chunks) if chunk not in kept), None)
+            if missing is not None:
+                return file, missing
+        return None
 
     def _take_chunk(self, record: Record) -> None:
         path, chunk, claimed = (header_of(record, name) for name in (_FILE, _CHUNK, _SHA256))
@@ -277,6 +342,8 @@ class Assembly:
             raise self._corrupt("the list of files cannot be read") from None
         if not all(safe_path(file.path) for file in listed):
             raise self._corrupt("the list names a file outside the shared directory")
+        if any(file.chunks < 1 for file in listed) or len({f.path for f in listed}) < len(listed):
+            raise self._corrupt("the list of files contradicts itself")
         return listed
 
     def _verify(self, file: FileEntry) -> None:

@@ -1,5 +1,6 @@
 """Argo's operations as requests: which method, which path, which query, which body."""
 
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote, urlencode
 
@@ -151,6 +152,8 @@ OPERATIONS: Mapping[str, tuple[str, str]] = {
     ),
 }
 
+# Values that stand in a path as they are: almost all.
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9.-]*").fullmatch
 # An empty namespace means all of them, and only these operations can be asked that.
 _ALL_NAMESPACES = ("_List", "_Watch")
 
@@ -207,16 +210,12 @@ def make_request(
     Raises:
         ConfigurationError: A value cannot stand in a path.
     """
-    method, template = OPERATIONS[operation]
-    values = {name: _segment(operation, name, text) for name, text in (path or {}).items()}
-    pairs = [(name, _text(item)) for name, item in (query or {}).items() if item is not None]
-    return Request(
-        operation=operation,
-        method=method,
-        path=template.format_map(values),
-        query=urlencode(pairs, quote_via=quote, safe="/,:"),
-        body=body,
-    )
+    method, place = OPERATIONS[operation]
+    if path:
+        place = place.format_map(
+            {name: _segment(operation, name, text) for name, text in path.items()}
+        )
+    return Request(operation, method, place, _query(query) if query else "", body)
 
 
 def list_query(
@@ -243,11 +242,18 @@ def list_query(
 
 
 def _segment(operation: str, name: str, text: str) -> str:
+    if _PLAIN(text):
+        return text
     if text == "" and name == "namespace" and any(word in operation for word in _ALL_NAMESPACES):
         return ""
     if text in ("", ".", ".."):
         raise ConfigurationError(f"{text!r} cannot be a {name}", where=name)
     return quote(text, safe="@:")
+
+
+def _query(query: Mapping[str, QueryValue]) -> str:
+    pairs = [(name, _text(item)) for name, item in query.items() if item is not None]
+    return urlencode(pairs, quote_via=quote, safe="/,:")
 
 
 def _text(item: QueryValue) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,18 @@ from aiowf.errors import (
     PermissionDeniedError,
     UnauthenticatedError,
 )
-from aiowf.wire.events import WatchEvent
+from aiowf.wire.events import WatchEvent, as_event
 
 DATA = Path(__file__).parent.parent / "data" / "argo"
 STREAMS: dict[str, list[dict[str, Any]]] = json.loads((DATA / "http-streams.json").read_text())
 EOF = b'data: {"error":{"grpc_code":8,"http_code":429,"message":"EOF"}} \n\n'
-GONE = b'data: {"error":{"grpc_code":3,"http_code":400,"message":"too old resource version: 1 (8)"}} \n\n'
+GONE = (
+    b'data: {"error":{"grpc_code":3,"http_code":400,'
+    b'"message":"too old resource version: 1 (8)"}} \n\n'
+)
+BOOKMARK = (
+    b'data: {"result":{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"7"}}}} \n\n'
+)
 SSE = {"Content-Type": "text/event-stream"}
 
 
@@ -146,11 +153,11 @@ async def test_a_recorded_life_is_read(argo: ArgoSession, router: respx.Router) 
         ([ConnectionAbortedError()], "2"),
         ([b'data: {"result"', ConnectionAbortedError()], "2"),
         ([b"data: nonsense \n\n"], "2"),
-        ([b'data: {"result":{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"7"}}}} \n\n', EOF], "7"),
+        ([BOOKMARK, EOF], "7"),
         ([GONE], None),
     ],
     ids=["expiry", "end", "reset", "cut", "nonsense", "bookmark", "410"],
-)  # fmt: skip
+)
 async def test_a_broken_stream_goes_on(
     argo: ArgoSession,
     router: respx.Router,
@@ -378,7 +385,9 @@ async def test_nothing_is_asked_while_nobody_waits(argo: ArgoSession, router: re
         for n in range(100):
             streams.more.put_nowait(event("MODIFIED", "Succeeded", 2, uid=f"u{n}", name=f"w{n}"))
         await soon(asyncio.gather(*(each.ended() for each in many)))
-        first.close()
+        with first:
+            pass
+        assert first.is_settled
         assert await first.ended() == Ending("closed", "Running")
     assert router.calls.call_count == 1
 
@@ -398,9 +407,8 @@ async def test_closing_settles_everything(argo: ArgoSession, router: respx.Route
         cancelled.cancel()
         await asyncio.wait([cancelled])
     assert await soon(asyncio.gather(*waiting)) == [Ending("closed"), []]
-    with watch.follow("late") as late:
-        pass
-    assert late.is_settled
+    with pytest.raises(ConfigurationError, match="closed"):
+        watch.follow("late")
 
 
 async def _all(subscription: Subscription) -> list[WatchEvent]:
@@ -500,6 +508,27 @@ async def test_a_watch_can_be_ended_from_outside(argo: ArgoSession, router: resp
             await soon(subscription.ended())
         with pytest.raises(ConfigurationError):
             watch.follow("v", "u")
+
+
+async def test_a_pending_workflow_takes_little_memory(argo: ArgoSession) -> None:
+    """Less than 4 KiB for each that is waited for, its latest event included."""
+    watch, many = Watch(argo), 2_000
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        followed = [watch.follow(f"w{n}", f"u{n}") for n in range(many)]
+        for n in range(many):
+            told = as_event("MODIFIED", workflow("Running", n, uid=f"u{n}", name=f"w{n}"))
+            assert told is not None
+            watch._take(told)
+        waiting = [asyncio.create_task(each.ended()) for each in followed]
+        await asyncio.sleep(0)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    await watch.aclose()
+    await asyncio.gather(*waiting)
+    assert (after - before) / many < 4096
 
 
 async def test_a_restarted_server_is_found_again(tmp_path: Path) -> None:

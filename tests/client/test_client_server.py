@@ -12,7 +12,7 @@ from respx_server import serve
 
 import aiowf
 from aiowf import operations, tasks
-from aiowf.client import waiting
+from aiowf.client import stalls
 from aiowf.manifest import Workflow
 
 OP = operations.DistributedSyncOperation("op-", tasks.BashTask("work", "true"))
@@ -118,8 +118,8 @@ async def test_a_pod_that_cannot_start_is_told(
     server: Server, client: aiowf.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An image that cannot be pulled ends the wait, with Kubernetes' reason, and the workflow."""
-    monkeypatch.setattr(waiting, "FIRST_LOOK", 0.05)
-    monkeypatch.setattr(waiting, "HOPELESS_AFTER", 0.2)
+    monkeypatch.setattr(stalls, "FIRST_LOOK", 0.05)
+    monkeypatch.setattr(stalls, "HOPELESS_AFTER", 0.2)
     server.status = pending("ErrImagePull: no such image")
     with pytest.raises(aiowf.OperationStuckError) as caught:
         await OP.execute(client=client)
@@ -133,7 +133,7 @@ async def test_pending_for_any_reason_has_a_bound_of_its_own(
     server: Server, client: aiowf.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pod that no node has room for waits as long as pending_timeout says."""
-    monkeypatch.setattr(waiting, "HOPELESS_AFTER", 0.01)
+    monkeypatch.setattr(stalls, "HOPELESS_AFTER", 0.01)
     server.status = pending("Unschedulable: 0/3 nodes are available: 3 Insufficient cpu.")
     with pytest.raises(aiowf.OperationStuckError, match="Insufficient cpu") as caught:
         await OP.execute(client=client, pending_timeout=0.2)
@@ -145,8 +145,8 @@ async def test_without_a_bound_an_unschedulable_pod_is_waited_for(
     server: Server, client: aiowf.Client, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     """The reason is logged, and the wait goes on until the workflow has ended."""
-    monkeypatch.setattr(waiting, "FIRST_LOOK", 0.05)
-    monkeypatch.setattr(waiting, "HOPELESS_AFTER", 0.05)
+    monkeypatch.setattr(stalls, "FIRST_LOOK", 0.05)
+    monkeypatch.setattr(stalls, "HOPELESS_AFTER", 0.05)
     server.status = pending("Unschedulable: 0/3 nodes are available")
     with pytest.raises(aiowf.OperationTimeoutError):
         await OP.execute(client=client, timeout=0.5)

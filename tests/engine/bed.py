@@ -1,6 +1,7 @@
 """A test bed for the controller: a server, an executor that does as it is told, a clock."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from attrs import define, field
 
 from aiowf.engine.clock import Clock
-from aiowf.engine.pod import Pod, PodResult
+from aiowf.engine.pod import LogLine, Pod, PodResult
 from aiowf.engine.server import CONTROLLER, create_app
 from aiowf.manifest import Container, ScriptTemplate, Volume
 
@@ -36,7 +37,7 @@ class ScriptedLog:
     def __init__(self, state: "State") -> None:
         self._state, self._read = state, 0
 
-    async def lines(self, *, follow: bool) -> list[bytes]:
+    async def lines(self, *, follow: bool) -> list[LogLine]:
         """Return what is new; with follow, wait for some."""
         while follow and self._read == len(self._state.output) and not self._state.result.done():
             await self._state.news.wait()
@@ -51,12 +52,12 @@ class State:
 
     pod: Pod
     result: "asyncio.Future[PodResult]"
-    output: list[bytes] = field(factory=list)
+    output: list[LogLine] = field(factory=list)
     news: asyncio.Event = field(factory=asyncio.Event)
 
     def say(self, *lines: str) -> None:
         """Write lines to the pod's output."""
-        self.output += [line.encode() + b"\n" for line in lines]
+        self.output += [LogLine(line.encode(), time.time_ns()) for line in lines]
         self._wake()
 
     def end(self, result: PodResult) -> None:

@@ -8,6 +8,7 @@ from bed import Bed, FastClock, ScriptedExecutor, bed, dag, nodes_of, pod, singl
 
 from aiowf.engine.pod import PodResult
 
+OK = PodResult(exit_code=0)
 FAILED = PodResult(exit_code=1, reason="Error")
 GATE = {"name": "gate", "suspend": {}}
 ANSWER = {
@@ -266,11 +267,40 @@ async def test_suspend_and_resume_a_workflow() -> None:
 
 
 async def test_a_workflow_that_begins_suspended(bed: Bed) -> None:
-    """A workflow that is submitted suspended can be stopped."""
-    await bed.create(steps(["gate"], ["p"], templates=[GATE, pod("p")], suspend=True))
-    await bed.until(is_running("gate"))
-    await bed.put("terminate")
-    assert (await bed.finished())["status"]["phase"] == "Failed"
+    """Nothing of a workflow that is submitted suspended starts before it is resumed."""
+    await bed.create(single(pod("p"), suspend=True))
+    workflow = await bed.until(lambda found: found["status"].get("phase") == "Running")
+    assert "nodes" not in workflow["status"]
+    assert (await bed.put("resume"))[0] == 200
+    assert (await bed.finished())["status"]["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize("end", ["stop", "terminate", "deadline"])
+async def test_a_suspended_workflow_ends(end: str) -> None:
+    """What was never started is stopped, and meets its deadline, all the same."""
+    async with bed(clock=FastClock(1000)) as running:
+        limit = {"activeDeadlineSeconds": 60} if end == "deadline" else {}
+        await running.create(single(pod("p"), suspend=True, **limit))
+        if end != "deadline":
+            assert (await running.put(end))[0] == 200
+        assert (await running.finished())["status"]["phase"] == "Failed"
+        assert running.executor.states == {}
+
+
+async def test_a_suspended_workflow_does_not_retry() -> None:
+    """The wait for a retry may end while the workflow is suspended; the retry waits on."""
+    async with bed(ScriptedExecutor(lambda p: FAILED)) as running:
+        retry = {"limit": 1, "backoff": {"duration": "1h"}}
+        await running.create(single(pod("p", retryStrategy=retry)))
+        await running.until(lambda found: "Backoff" in json.dumps(found["status"]))
+        await running.put("suspend")
+        run = running.controller.store.get("ns", "wf")
+        run.act(run.nodes["wf"].frame._again)
+        assert len(run.nodes) == 2
+        running.executor.behave = lambda p: OK
+        await running.put("resume")
+        workflow = await running.finished()
+    assert (workflow["status"]["phase"], len(workflow["status"]["nodes"])) == ("Succeeded", 3)
 
 
 async def test_set_and_resume_a_node(bed: Bed) -> None:

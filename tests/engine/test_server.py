@@ -1,16 +1,14 @@
-"""The HTTP server: watches, logs, lists, refusals of what the engine does not run."""
+"""The HTTP server: watches, lists, logs, tokens."""
 
 import asyncio
-import io
 import json
 from typing import Any
 
 import pytest
-from bed import SSE, Bed, ScriptedExecutor, bed, dag, messages, nodes_of, pod, single, steps
+from bed import SSE, Bed, ScriptedExecutor, bed, messages, nodes_of, pod, single, steps
 
 from aiowf.engine import streams, watching
-from aiowf.engine.pod import PodResult
-from aiowf.errors import ConfigurationError
+from aiowf.engine.pod import LogLine, PodResult
 
 SUSPENDED = single({"name": "s", "suspend": {}})
 EOF = b'{"error":{"grpc_code":8,"http_code":429,"message":"EOF","http_status":"Too Many Requests"}}'
@@ -166,6 +164,7 @@ async def test_a_workflow_that_enters_and_leaves_a_selection(bed: Bed) -> None:
             400,
             "field label not supported: status.phase",
         ),
+        ("listOptions.fieldSelector=metadata.name%3D", 500, "resource name may not be empty"),
         ("listOptions.fieldSelector=nonsense", 400, "can't understand 'nonsense'"),
         ("listOptions.labelSelector=a%3D%3D%3Db", 400, "unable to parse requirement"),
         ("listOptions.resourceVersion=abc", 400, "invalid syntax"),
@@ -185,6 +184,8 @@ async def test_a_watch_of_all_namespaces(bed: Bed) -> None:
     async with bed.stream(
         "workflow-events/?listOptions.fieldSelector=metadata.namespace%3Dns"
     ) as r:
+        assert (await anext(messages(r)))[1]["metadata"]["name"] == "wf"
+    async with bed.stream("workflow-events/?listOptions.fieldSelector=metadata.name%3Dwf") as r:
         assert (await anext(messages(r)))[1]["metadata"]["name"] == "wf"
     async with bed.stream("workflow-events/other?listOptions.timeoutSeconds=1") as response:
         assert response.status == 429
@@ -286,202 +287,6 @@ async def test_dry_runs(bed: Bed) -> None:
     assert (await bed.client.post("/api/v1/workflows/ns", json=body)).status == 200
 
 
-async def test_bodies_that_are_refused(bed: Bed) -> None:
-    """What is no request for a workflow is refused."""
-    for body, message in (
-        (b"x" * (3 * 1024 * 1024 + 1), "Request entity too large: limit is 3145728"),
-        (b"{nope", "invalid JSON"),
-        (b'{"workflow": 5}', "json: cannot unmarshal number into Go struct field workflow"),
-        (b'{"workflow": {"spec": {"podGC": []}}}', "workflow.spec.podGC"),
-        (b'{"workflow": {"spec": {"hooks": []}}}', "workflow.spec.hooks"),
-        (b'{"workflow": {"metadata": {"labels": []}}}', "workflow.metadata.labels"),
-        (b'{"workflow": {"metadata": {"finalizers": {}}}}', "workflow.metadata.finalizers"),
-        (b'{"workflow": {"spec": {"activeDeadlineSeconds": "1"}}}', "activeDeadlineSeconds"),
-    ):
-        response = await bed.client.post("/api/v1/workflows/ns", data=io.BytesIO(body))
-        answer = await response.json()
-        assert (response.status, message in answer["message"]) == (400, True), answer
-
-
-def with_step(**step: Any) -> dict[str, Any]:
-    """Return a specification with one odd step."""
-    return steps([{"name": "p", **step}], templates=[pod("p")])
-
-
-PARAMETER = {"parameters": [{"name": "v", "valueFrom": {"path": "/x"}}]}
-CLAIMLESS = {"volumeClaimTemplates": [{"spec": {}}]}
-
-
-@pytest.mark.parametrize(
-    ("spec", "where"),
-    [
-        (single(pod("p", daemon=True)), "spec.templates[0].daemon"),
-        (single(pod("p", sidecars=[{"name": "s"}])), "spec.templates[0].sidecars"),
-        (single({"name": "p", "http": {}}), "spec.templates[0].http"),
-        (single(pod("p"), synchronization={"mutexes": []}), "spec.synchronization"),
-        (with_step(hooks={"exit": {"template": "p"}}), "spec.templates[0].steps[0][0].hooks"),
-        (with_step(onExit="p"), "spec.templates[0].steps[0][0].onExit"),
-        (
-            with_step(arguments={"parameters": [{"name": "v", "valueFrom": {"event": "e"}}]}),
-            "spec.templates[0].steps[0][0].arguments.parameters[0].valueFrom",
-        ),
-        (
-            with_step(arguments={"artifacts": [{"name": "a", "from": "{{x}}"}]}),
-            "spec.templates[0].steps[0][0].arguments.artifacts[0].from",
-        ),
-        (
-            dag({"name": "p", "onExit": "p"}, templates=[pod("p")]),
-            "spec.templates[0].dag.tasks[0].onExit",
-        ),
-        (
-            single(pod("p", inputs={"artifacts": [{"name": "a", "s3": {"key": "k"}}]})),
-            "spec.templates[0].inputs.artifacts[0].s3",
-        ),
-        (
-            single(
-                pod(
-                    "p",
-                    inputs={"parameters": [{"name": "v", "valueFrom": {"configMapKeyRef": {}}}]},
-                )
-            ),
-            "spec.templates[0].inputs.parameters[0].valueFrom.configMapKeyRef",
-        ),
-        (
-            single(pod("p", outputs={"parameters": [{"name": "v", "valueFrom": {"event": "e"}}]})),
-            "spec.templates[0].outputs.parameters[0].valueFrom.event",
-        ),
-        (
-            single(pod("p", outputs={"parameters": [{"name": "v"}]})),
-            "spec.templates[0].outputs.parameters[0].valueFrom",
-        ),
-        (single(pod("p"), podGC={"deleteDelayDuration": "soon"}), "spec.podGC.deleteDelayDuration"),
-        (
-            single(pod("p", retryStrategy={"backoff": {"duration": "x"}})),
-            "spec.templates[0].retryStrategy.backoff.duration",
-        ),
-        (
-            single(pod("p", retryStrategy={"expression": "f(x)"})),
-            "spec.templates[0].retryStrategy.expression",
-        ),
-        (
-            single({"name": "p", "container": {"image": "i", "args": ["{{=sprig.x(1)}}"]}}),
-            "spec.templates[0].container.args[0]",
-        ),
-        (single(pod("p"), **CLAIMLESS), "spec.volumeClaimTemplates[0].metadata.name"),
-    ],
-)
-async def test_what_the_engine_does_not_run_is_refused(
-    bed: Bed, spec: dict[str, Any], where: str
-) -> None:
-    """A workflow that cannot run here is refused with the field."""
-    assert (await bed.refused(spec)).partition(": ")[0] == where
-
-
-@pytest.mark.parametrize(
-    ("spec", "message"),
-    [
-        (
-            with_step(
-                arguments={"parameters": [{"name": "v", "value": "{{steps.zz.outputs.result}}"}]}
-            ),
-            "templates.main.steps failed to resolve {{steps.zz.outputs.result}}",
-        ),
-        (
-            dag(
-                {
-                    "name": "p",
-                    "arguments": {"parameters": [{"name": "v", "value": "{{tasks.q.id}}"}]},
-                },
-                templates=[pod("p")],
-            ),
-            "templates.main.tasks.p failed to resolve {{tasks.q.id}}",
-        ),
-        (
-            steps(["p"], templates=[pod("p", inputs={"parameters": [{"name": "x"}]})]),
-            "templates.main.steps[0].p templates.p inputs.parameters.x was not supplied",
-        ),
-        (
-            steps([{"name": "a b", "template": "p"}], templates=[pod("p")]),
-            "templates.main.steps[0].name: 'a b' is invalid: name must consist of alpha-numeric "
-            "characters or '-', and must start with an alpha-numeric character "
-            "(e.g. My-name1-2, 123-NAME)",
-        ),
-        (
-            single(pod("p" * 129)),
-            f"spec.templates[0].name: '{'p' * 129}' is invalid: "
-            "must be no more than 128 characters",
-        ),
-        (single({"name": "", "suspend": {}}, entrypoint="x"), "spec.templates[0].name is required"),
-        (
-            single(pod("p"), arguments={"parameters": [{"name": "v"}]}),
-            "spec.arguments.v.value or spec.arguments.v.valueFrom is required",
-        ),
-        (single(pod("p"), onExit="nope"), "template name 'nope' undefined"),
-        (
-            single(pod("p", parallelism=1)),
-            "templates.p.parallelism is only valid for steps and dag templates",
-        ),
-        (
-            {"entrypoint": "m", "templates": [{"name": "m", "steps": [[]], "timeout": "1s"}]},
-            "templates.m.timeout is only valid for leaf templates",
-        ),
-        (
-            dag({"name": "p", "depends": "q &&"}, templates=[pod("p")]),
-            "templates.main.tasks.p unable to parse the depends logic 'q &&'",
-        ),
-        (
-            dag({"name": "p", "depends": "q"}, {"name": "q", "dependencies": ["p"]}, templates=[]),
-            "templates.main cannot use both 'depends' and 'dependencies' in the same DAG template",
-        ),
-        (
-            dag({"name": "p", "depends": "q"}, {"name": "q", "continueOn": {"failed": True}}),
-            "templates.main cannot use 'continueOn' when using 'depends'. Instead use "
-            "'dep-task.Failed'/'dep-task.Errored'",
-        ),
-        (
-            dag({"name": "p"}, templates=[pod("p")], failFast=True),
-            None,
-        ),
-        (
-            {"entrypoint": "t0", "templates": [pod(f"t{n}") for n in range(201)]},
-            'Workflow.argoproj.io "wf" is invalid: spec.templates: Too many: 201: '
-            "must have at most 200 items",
-        ),
-    ],
-)
-async def test_argos_own_refusals(bed: Bed, spec: dict[str, Any], message: str | None) -> None:
-    """An invalid workflow is refused in Argo's words."""
-    if message is None:
-        await bed.create(spec)
-    else:
-        assert await bed.refused(spec) == message
-
-
-async def test_a_target_that_is_not_there(bed: Bed) -> None:
-    """A DAG's target must be one of its tasks."""
-    spec = dag({"name": "p"}, templates=[pod("p")])
-    spec["templates"][0]["dag"]["target"] = "q"
-    assert await bed.refused(spec) == "templates.main.targets target 'q' is not defined"
-
-
-async def test_the_executor_refuses_too() -> None:
-    """What the executor cannot have is refused at submission, with the field."""
-    executor = ScriptedExecutor()
-
-    def refuse(thing: Any, where: str) -> None:
-        raise ConfigurationError("not here", where=where)
-
-    executor.check_volume = refuse  # type: ignore[method-assign]
-    async with bed(executor) as running:
-        own = single(pod("p", volumes=[{"name": "v", "emptyDir": {}}]))
-        assert await running.refused(own) == "spec.templates[0].volumes[0]: not here"
-        shared = single(pod("p"), volumes=[{"name": "v", "emptyDir": {}}])
-        assert await running.refused(shared) == "spec.volumes[0]: not here"
-        executor.check = refuse  # type: ignore[method-assign]
-        script = {"name": "p", "script": {"image": "i", "source": "x"}}
-        assert await running.refused(single(script)) == "spec.templates[0].script: not here"
-
-
 async def entries(bed: Bed, query: str) -> list[tuple[str, str]]:
     """Return pod and text of every log entry."""
     async with bed.stream(f"workflows/ns/wf/log?{query}", Accept="") as response:
@@ -497,7 +302,7 @@ async def test_logs() -> None:
         first, second = await running.executor.pod("a"), await running.executor.pod("b")
         first.say("one", "two", "three")
         second.say("zwei\r")
-        second.output.append(b"\xff")
+        second.output.append(LogLine(b"\xff", 2))
         a, b = first.pod.name, second.pod.name
         first.end(PodResult(exit_code=0))
         await running.until(lambda found: found["status"]["progress"] == "1/2")

@@ -79,6 +79,11 @@ def test_expressions(text: str, expected: Any) -> None:
         "'a' + 1",
         "#",
         "-'x'",
+        "'x' * 999999999",
+        "[1] * 999999999",
+        "1 % 0",
+        "int('inf')",
+        "+".join(["1"] * 5000),
     ],
 )
 def test_expressions_that_fail(text: str) -> None:
@@ -344,6 +349,8 @@ def test_loops(loop: dict[str, Any], names: list[str]) -> None:
             "json: cannot unmarshal object into Go value of type []v1alpha1.Item",
         ),
         ({"withSequence": {"count": "many"}}, "invalid literal"),
+        ({"withSequence": {"count": "1000000000000"}}, "more than 10000"),
+        ({"withParam": '["\\ud800"]'}, "could not be parsed as a JSON list"),
     ],
 )
 def test_loops_that_fail(loop: dict[str, Any], message: str) -> None:

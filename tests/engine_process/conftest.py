@@ -13,11 +13,13 @@ from aiowf.engine.executor import ProcessExecutor
 from aiowf.engine.pod import Pod
 from aiowf.manifest import Container, ScriptTemplate
 
+
 @pytest.fixture(autouse=True, scope="session")
 def what_may_block(blockbuster: BlockBuster) -> None:
     """Allow to read /proc in the loop, which is memory, and what is done once, at the start."""
     for function in blockbuster.functions.values():
         function.can_block_in("executor/process.py", {"__init__"})
+        function.can_block_in("engine/serve.py", {"engine"})
         function.can_block_in("engine/processes.py", {"_read", "_parents", "carriers"})
 
 

@@ -92,7 +92,12 @@ def test_fields_of_the_pod(make_pod: MakePod, path: str, expected: str) -> None:
 def test_optional_references_are_left_out(make_pod: MakePod) -> None:
     """There are no Secrets, so an optional one is a variable that is not set."""
     container = _container(
-        env=[{"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k", "optional": True}}}],
+        env=[
+            {
+                "name": "X",
+                "valueFrom": {"secretKeyRef": {"name": "s", "key": "k", "optional": True}},
+            }
+        ],
         envFrom=[{"configMapRef": {"name": "c", "optional": True}}],
     )
     check_environment(container, "container")
@@ -131,7 +136,7 @@ def test_what_nobody_knows_is_refused(fields: dict[str, Any], where: str) -> Non
 
 
 def test_sources_are_expanded_with_the_init_containers_variables(make_pod: MakePod) -> None:
-    """As on a cluster: the workflow's name is known there, the container's own variables are not."""
+    """As on a cluster: they know the workflow's name, and none of the container's own."""
     pod = make_pod(source="x")
     known = init_environment(pod)
     assert (known["ARGO_WORKFLOW_NAME"], known["ARGO_POD_UID"]) == ("wf", pod_uid(pod))

@@ -4,10 +4,11 @@ import asyncio
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
-from pod_testing import MakeExecutor, MakePod, nothing, read_log
+from pod_testing import MakeExecutor, MakePod, nothing, read_log, texts
 
 from aiowf.engine.executor import ProcessExecutor
 from aiowf.engine.pod import Pod, PodLog, PodResult
@@ -130,7 +131,7 @@ async def test_source_and_words_are_expanded(executor: ProcessExecutor, make_pod
     env = (EnvVar(name="A", value="one"), EnvVar(name="B", value="$(A) $$(A) $$"))
     pod = make_pod(
         "bash",
-        source='echo "$B" "$1" \'$(A)\' \'$(ARGO_WORKFLOW_NAME)\' \'$$\'',
+        source="echo \"$B\" \"$1\" '$(A)' '$(ARGO_WORKFLOW_NAME)' '$$'",
         container={"env": env, "command": ("bash",)},
     )
     await executor.run(pod, nothing)
@@ -157,7 +158,9 @@ async def test_python_runs_the_engines_interpreter(
     for pod in (direct, indirect):
         await executor.run(pod, nothing)
     lines = await read_log(executor, direct) + await read_log(executor, indirect)
-    assert [os.path.dirname(line) for line in lines] == [os.path.dirname(sys.executable).encode()] * 2
+    assert [os.path.dirname(line) for line in lines] == [
+        os.path.dirname(sys.executable).encode()
+    ] * 2
 
 
 async def test_the_runtime_is_always_importable(
@@ -173,30 +176,26 @@ async def test_the_runtime_is_always_importable(
 
 
 async def test_not_more_than_max_pods_at_a_time(
-    make_executor: MakeExecutor, make_pod: MakePod
+    make_executor: MakeExecutor, make_pod: MakePod, tmp_path: Path
 ) -> None:
-    """Pods run in the order in which they came; the others wait."""
-    running, most = 0, 0
-    order: list[str] = []
-
-    async def run(pod: Pod) -> None:
-        nonlocal running
-
-        def started() -> None:
-            nonlocal running, most
-            running += 1
-            most = max(most, running)
-            order.append(pod.name)
-
-        await executor.run(pod, started)
-        running -= 1
-
+    """The others wait; no pod sees more than its limit of others."""
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    source = f"cd {seen}; mkdir $$$$; ls | wc -l; sleep 0.03; rmdir $$$$"
     async with make_executor(max_pods=3) as executor:
-        pods = [make_pod("true") for _ in range(20)]
-        await asyncio.gather(*map(run, pods))
-    assert most <= 3
-    assert [pod.name for pod in pods[:1]] == order[:1]
-    assert sorted(order) == sorted(pod.name for pod in pods)
+        pods = [make_pod(source=source) for _ in range(20)]
+        await asyncio.gather(*(executor.run(pod, nothing) for pod in pods))
+        counts = [int((await read_log(executor, pod))[0]) for pod in pods]
+    assert max(counts) == 3
+
+
+async def test_pods_run_in_order(make_executor: MakeExecutor, make_pod: MakePod) -> None:
+    """First come, first served."""
+    order: list[str] = []
+    async with make_executor(max_pods=1) as executor:
+        pods = [make_pod("true") for _ in range(10)]
+        await asyncio.gather(*(executor.run(pod, partial(order.append, pod.name)) for pod in pods))
+    assert order == [pod.name for pod in pods]
 
 
 async def test_a_thousand_pods(executor: ProcessExecutor, make_pod: MakePod) -> None:
@@ -241,7 +240,7 @@ async def test_a_pod_that_ignores_sigterm(executor: ProcessExecutor, make_pod: M
     pod = make_pod(source="trap '' TERM; echo ready; while true; do sleep 1; done")
     run = asyncio.ensure_future(executor.run(pod, nothing))
     log = await _log_of(executor, pod)
-    assert await log.lines(follow=True) == [b"ready"]
+    assert texts(await log.lines(follow=True)) == [b"ready"]
     executor.kill(pod.key, grace=0.2)
     async with asyncio.timeout(10):
         assert (await run).exit_code == 137
@@ -252,7 +251,7 @@ async def test_a_shorter_grace_counts(executor: ProcessExecutor, make_pod: MakeP
     pod = make_pod(source="trap '' TERM; echo ready; while true; do sleep 1; done")
     run = asyncio.ensure_future(executor.run(pod, nothing))
     log = await _log_of(executor, pod)
-    assert await log.lines(follow=True) == [b"ready"]
+    assert texts(await log.lines(follow=True)) == [b"ready"]
     executor.kill(pod.key, grace=60)
     executor.kill(pod.key, grace=0)
     executor.kill(pod.key, grace=60)
@@ -270,11 +269,48 @@ async def test_killed_before_it_has_started(executor: ProcessExecutor, make_pod:
         assert (await run).exit_code == 143
 
 
+async def test_killed_before_its_turn_came(make_executor: MakeExecutor, make_pod: MakePod) -> None:
+    """Also in the moment before it has begun to wait."""
+    async with make_executor(max_pods=1) as executor:
+        first, second = make_pod("sleep", "60"), make_pod("true")
+        begun = asyncio.Event()
+        blocking = asyncio.ensure_future(executor.run(first, begun.set))
+        await begun.wait()
+        run = executor.run(second, pytest.fail)
+        waiting = asyncio.ensure_future(run)
+        asyncio.get_running_loop().call_soon(lambda: executor.kill(second.key, grace=5))
+        assert (await waiting).exit_code == 143
+        blocking.cancel()
+        await asyncio.wait([blocking])
+
+
+async def test_the_same_pod_again(executor: ProcessExecutor, make_pod: MakePod) -> None:
+    """A pod that is run again, as after `argo retry`, begins with an empty log."""
+    for text in ("one", "two"):
+        pod = make_pod("echo", text, name="again")
+        await executor.run(pod, nothing)
+    assert await read_log(executor, pod) == [b"two"]
+
+
+async def test_a_controller_that_fails(executor: ProcessExecutor, make_pod: MakePod) -> None:
+    """An error of the callback comes out of `run`, and the process has ended."""
+
+    def fail() -> None:
+        raise RuntimeError("not now")
+
+    pod = make_pod("sleep", "60")
+    with pytest.raises(RuntimeError, match="not now"):
+        await executor.run(pod, fail)
+    log = executor.read_log(pod.key)
+    assert log is not None
+    assert texts(await log.lines(follow=True)) == []
+
+
 async def test_cancelling_kills(executor: ProcessExecutor, make_pod: MakePod) -> None:
     """When `run` has been cancelled the process is gone."""
     pod = make_pod(source="echo $$$$; exec sleep 60")
     run = asyncio.ensure_future(executor.run(pod, nothing))
-    (line,) = await (await _log_of(executor, pod)).lines(follow=True)
+    (line,) = texts(await (await _log_of(executor, pod)).lines(follow=True))
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
@@ -332,6 +368,7 @@ async def test_without_pidfds(
 
 async def _log_of(executor: ProcessExecutor, pod: Pod) -> PodLog:
     """Return the log of a pod whose run was just scheduled."""
-    while (log := executor.read_log(pod.key)) is None:
-        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    log = executor.read_log(pod.key)
+    assert log is not None
     return log

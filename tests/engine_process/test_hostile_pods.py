@@ -6,7 +6,7 @@ import select
 from pathlib import Path
 
 import pytest
-from pod_testing import MakeExecutor, MakePod, nothing, read_log
+from pod_testing import MakeExecutor, MakePod, nothing, read_log, texts
 
 from aiowf.engine.executor import ProcessExecutor, log
 from aiowf.engine.pod import PodResult
@@ -64,7 +64,7 @@ async def test_the_daemon_of_another_pod_is_left_alone(
     await begun.wait()
     reader = executor.read_log(other.key)
     assert reader is not None
-    pid = int((await reader.lines(follow=True))[0])
+    pid = int(texts(await reader.lines(follow=True))[0])
     await executor.run(make_pod("true"), nothing)
     os.kill(pid, 0)
     executor.kill(other.key, grace=0)
@@ -163,7 +163,7 @@ async def test_zombies_are_reaped(executor: ProcessExecutor, make_pod: MakePod) 
     await begun.wait()
     reader = executor.read_log(pod.key)
     assert reader is not None
-    assert await reader.lines(follow=True) == [b"ready"]
+    assert texts(await reader.lines(follow=True)) == [b"ready"]
     async with asyncio.timeout(10):
         while _zombies():
             await asyncio.sleep(0.05)  # The kernel tells nobody when they are gone.

@@ -77,16 +77,12 @@ async def test_files_anywhere(executor: ProcessExecutor, make_pod: MakePod) -> N
     )
     result = await executor.run(pod, nothing)
     assert await read_log(executor, pod) == [b"A", b"B", b"/etc/passwd"]
-    assert result == PodResult(
-        exit_code=0, outputs={"one": "one", "two": "two", "three": "three"}
-    )
+    assert result == PodResult(exit_code=0, outputs={"one": "one", "two": "two", "three": "three"})
     for path in ("/etc/aiowf-test.conf", "/var/log/aiowf-test.log", "/aiowf-in", "/aiowf-out"):
         assert not Path(path).exists()
 
 
-async def test_an_output_that_the_machine_has(
-    executor: ProcessExecutor, make_pod: MakePod
-) -> None:
+async def test_an_output_that_the_machine_has(executor: ProcessExecutor, make_pod: MakePod) -> None:
     """A file that is there already is a copy: what the pod does to it is its own affair."""
     file = Path(__file__).with_name("pod_testing.py")
     before = file.read_text()
@@ -246,21 +242,22 @@ def test_volumes_of_other_kinds_are_refused() -> None:
         ({"name": "v", "secret": {"secretName": "s"}}, "spec.volumes[0].secret"),
         ({"name": "v", "configMap": {"name": "s"}}, "spec.volumes[0].configMap"),
         ({"name": "v", "newKind": {}}, "spec.volumes[0].newKind"),
+        ({"name": "../../v", "emptyDir": {}}, "spec.volumes[0].name"),
+        ({"emptyDir": {}}, "spec.volumes[0].name"),
     ):
         with pytest.raises(ConfigurationError) as caught:
             check_volume(structure(data, Volume), "spec.volumes[0]")
         assert caught.value.where == where
     for data in (
         {"name": "v", "emptyDir": {}},
+        {"name": "v-{{workflow.name}}", "emptyDir": {}},
         {"name": "v", "persistentVolumeClaim": {"claimName": "c"}},
         {"name": "v", "secret": {"secretName": "s", "optional": True}},
     ):
         check_volume(structure(data, Volume), "spec.volumes[0]")
 
 
-async def test_optional_secrets_are_empty(
-    executor: ProcessExecutor, make_pod: MakePod
-) -> None:
+async def test_optional_secrets_are_empty(executor: ProcessExecutor, make_pod: MakePod) -> None:
     """An optional Secret is an empty directory."""
     volume = structure({"name": "s", "secret": {"secretName": "s", "optional": True}}, Volume)
     mount = VolumeMount(name="s", mount_path="/aiowf-secret")
@@ -306,3 +303,69 @@ def test_only_pods_that_need_a_view_have_one(
 ) -> None:
     """Whoever asks our variables pays nothing."""
     assert make_view("/pod", volumes, named, [text]).needed is needed
+
+
+async def test_a_volume_whose_name_leads_elsewhere(
+    executor: ProcessExecutor, make_pod: MakePod, tmp_path: Path
+) -> None:
+    """A name that is a path, which a parameter may have brought, is refused."""
+    volume = structure({"name": f"..{tmp_path}/elsewhere", "emptyDir": {}}, Volume)
+    mount = VolumeMount(name=volume.name, mount_path="/aiowf-test/x")
+    pod = make_pod("true", container={"volume_mounts": (mount,)}, volumes=(volume,))
+    result = await executor.run(pod, nothing)
+    assert (result.exit_code, result.message) == (128, f"{volume.name!r} is no name of a volume")
+
+
+async def test_the_termination_log_elsewhere(executor: ProcessExecutor, make_pod: MakePod) -> None:
+    """The path of the container's own choice is seen, also by a program that has it built in."""
+    container = {"termination_message_path": "/aiowf-test/why"}
+    pod = make_pod("bash", "-c", "echo because > /aiowf-test/why; exit 2", container=container)
+    expected = PodResult(exit_code=2, message="because", reason="Error")
+    assert await executor.run(pod, nothing) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("seq 3000; exit 1", "\n".join(map(str, range(2921, 3001)))),
+        ("printf 'x%.0s' {1..9000}; exit 1", "x" * 2048),
+        ("echo out; echo said > $AIOWF_TERMINATION_LOG; exit 1", "said"),
+        ("echo out", ""),
+    ],
+)
+async def test_the_log_as_a_message(
+    executor: ProcessExecutor, make_pod: MakePod, source: str, message: str
+) -> None:
+    """With FallbackToLogsOnError the end of the log is the message of a pod that says nothing."""
+    container = {"termination_message_policy": "FallbackToLogsOnError"}
+    result = await executor.run(make_pod(source=source, container=container), nothing)
+    assert result.message == message
+
+
+@needs_namespaces
+async def test_mounts_in_one_another_and_over_the_machine(
+    make_executor: MakeExecutor, make_pod: MakePod, tmp_path: Path
+) -> None:
+    """A mount hides what the machine has at its path, and nothing of the machine changes."""
+    mounts = (
+        VolumeMount(name="shared", mount_path="/etc"),
+        VolumeMount(name="empty", mount_path="/etc/inner/deep"),
+        VolumeMount(name="shared", mount_path="/usr/local/aiowf-test/x", read_only=True),
+    )
+    source = (
+        "ls -A /etc; echo a > /etc/a; echo b > /etc/inner/deep/b; "
+        "cat /usr/local/aiowf-test/x/a; touch /usr/local/aiowf-test/x/no; ls -d /usr/bin"
+    )
+    pod = make_pod(source=source, container={"volume_mounts": mounts}, volumes=(CLAIM, EMPTY))
+    async with make_executor() as executor:
+        assert (await executor.run(pod, nothing)).exit_code == 0
+        lines = await read_log(executor, pod)
+    assert [lines[0], lines[1], lines[-1]] == [b"inner", b"a", b"/usr/bin"]
+    assert b"Read-only file system" in lines[2]
+    claim = tmp_path / "claims/default/data"
+    assert sorted(str(path.relative_to(claim)) for path in claim.rglob("*")) == [
+        "a",
+        "inner",
+        "inner/deep",
+    ]
+    assert not Path("/usr/local/aiowf-test").exists()

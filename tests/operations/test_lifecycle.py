@@ -122,7 +122,7 @@ def test_a_wrong_garbage_collection_is_refused(pod_gc: Any, message: str) -> Non
 
 @pytest.mark.parametrize(
     "notify",
-    [{"queue": "q {{x}}", "payload": PAYLOAD}, OnExitNotify("q {{x}}", PAYLOAD)],
+    [{"queue": "done", "payload": PAYLOAD}, OnExitNotify("done", PAYLOAD)],
 )
 def test_a_notice_goes_out_at_the_end(notify: Any) -> None:
     """No shell touches the payload: it stands in a variable, spelt so that it arrives unchanged."""
@@ -133,8 +133,7 @@ def test_a_notice_goes_out_at_the_end(notify: Any) -> None:
         ["notify"],
     )
     assert env["workflow_result"] == "{{workflow.status}}"
-    lb = "$(AIOWF_LB)"
-    assert env["queue_name"] == f"q {lb}{lb}x}}}}"
+    assert env["queue_name"] == "done"
     assert env["payload"].replace("$$", "$").replace("$(AIOWF_LB)", "{") == PAYLOAD
     assert "{{" not in env["payload"]
     assert env["AIOWF_WORKFLOW_NAME"] == "{{workflow.name}}"
@@ -149,6 +148,8 @@ def test_a_notice_says_only_what_was_given() -> None:
     assert "command" not in container
     assert "queue_name" not in env
     assert env["payload"] == ""
+    _, env = handler(render(on_exit_notify={"image": "mine:1", "queue": "not Kafka's {{x}}"}))
+    assert env["queue_name"] == "not Kafka's $(AIOWF_LB)$(AIOWF_LB)x}}"
 
 
 @pytest.mark.parametrize(
@@ -159,6 +160,9 @@ def test_a_notice_says_only_what_was_given() -> None:
         ({"payload": "x"}, "queue"),
         ({"queue": "q", "payload": {"a": 1}}, r"json\.dumps"),
         ({"queue": 7}, "queue"),
+        ({"queue": "my topic"}, 'on_exit_notify.queue: .*\nuse "my-topic"'),
+        ({"queue": "q" * 250}, "249"),
+        ({"queue": ".."}, "topic"),
         ("q", "mapping"),
     ],
 )

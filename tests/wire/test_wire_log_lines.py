@@ -9,6 +9,7 @@ from aiowf.wire.log_lines import LogFilter, read_entry, without_executor
 from aiowf.wire.sse import MessageReader
 
 DATA = Path(__file__).parent.parent / "data" / "argo"
+MINE = 'time=2026-11-23T15:52:31Z level=INFO msg="of the same form"'
 EXECUTOR = 'time=2026-11-23T15:52:31.875Z level=INFO msg="sub-process exited" error=<nil> argo=true'
 
 
@@ -21,13 +22,10 @@ EXECUTOR = 'time=2026-11-23T15:52:31.875Z level=INFO msg="sub-process exited" er
         ('time=2026-11-23T15:52:31Z level=INFO msg="a \\"b\\" c" argo=true path=/x', None),
         ('time="2023-01-01T00:00:00.000Z" level=info msg=capturing argo=true', None),
         ("my flags: argo=true", "my flags: argo=true"),
-        ('time=2026-11-23T15:52:31Z level=INFO msg="mine"', 'time=2026-11-23T15:52:31Z level=INFO msg="mine"'),
-        (
-            f'time=2026-11-23T15:52:31Z level=INFO msg="mine"{EXECUTOR}',
-            'time=2026-11-23T15:52:31Z level=INFO msg="mine"',
-        ),
+        (MINE, MINE),
+        (f"{MINE}{EXECUTOR}", MINE),
     ],
-)  # fmt: skip
+)
 def test_lines_of_the_executor_are_left_out(line: str, own: str | None) -> None:
     """They are known by their form, also glued to a last line without a newline."""
     assert without_executor(line) == own
@@ -74,6 +72,13 @@ def test_lines_without_stamps_are_counted() -> None:
     assert [lines.take("p", "x"), lines.take("p", "x")] == ["x", "x"]
     lines.restart()
     assert [lines.take("p", "x"), lines.take("p", "x"), lines.take("p", "y")] == [None, None, "y"]
+
+
+def test_a_programs_own_time_stamps_stay() -> None:
+    """Where the server sends none, what looks like one is the program's."""
+    lines = LogFilter()
+    own = ["starting", "2026-11-23T15:52:24Z ready", "2026-11-23T15:52:23Z earlier"]
+    assert [lines.take("p", line) for line in own] == own
 
 
 def test_an_entry_of_wrong_types_is_none() -> None:

@@ -71,6 +71,8 @@ class Child:
         # Until the process has been reaped its id belongs to nobody else.
         if self.popen.returncode is None:
             self._kill_group(number)
+            # It may have joined the group of one of its children.
+            self.popen.send_signal(number)
 
     def finish(self) -> int:
         """Kill the rest of the group, read what is left in the pipes, and return the exit code.

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 from functools import partial
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from aiowf.engine.executor.child import Child, spawn
 from aiowf.engine.executor.command import NOT_FOUND, CommandNotFoundError
@@ -22,6 +22,9 @@ from aiowf.engine.pod import Pod, PodResult
 
 # Argo keeps the newest 256 kB of a container's standard output as its result.
 _STDOUT_BYTES = 256 * 1024
+# Kubernetes: what a message holds of the log, with FallbackToLogsOnError.
+_LAST_BYTES = 2048
+_LAST_LINES = 80
 _START_ERROR = 128
 _SAVE_ERROR = 64
 
@@ -62,6 +65,11 @@ class Life:
     def pid(self) -> int | None:
         """Return the id of its process, while it runs."""
         return self._child.popen.pid if self._child else None
+
+    @property
+    def is_doomed(self) -> bool:
+        """Return whether somebody wanted its end."""
+        return self._grace is not None
 
     def kill(self, *, grace: float) -> None:
         """Have the pod end: at once if it waits for its turn, else within `grace` seconds."""
@@ -108,7 +116,17 @@ class Life:
         await self.log.store(self.setting.offload, keep=KEPT_IN_MEMORY)
         self.log.close()
         result: PodResult = await self.setting.offload(partial(self._collect, end))
+        policy = self.pod.container.termination_message_policy
+        if result.exit_code and not result.message and policy == "FallbackToLogsOnError":
+            return evolve(result, message=await self._last_words())
         return result
+
+    async def _last_words(self) -> str:
+        """Return the end of the log, as kubelet takes it for a message."""
+        words, offset = b"", max(self.log.start, self.log.end - _LAST_BYTES)
+        while more := await self.log.read(offset, self.setting.offload):
+            words, offset = words + more, offset + len(more)
+        return "\n".join(words.decode(errors="replace").splitlines()[-_LAST_LINES:])
 
     def _start(self) -> Child:
         self.room = self.setting.rooms.take()
@@ -154,6 +172,9 @@ class Life:
         result = end if isinstance(end, PodResult) else self._result(end)
         if self.room and self.setting.rooms.give_back(self.room):
             self.room = None
+        # The log may be wanted for a long time yet, the rest is not.
+        self._prepared = None
+        self._stdout = bytearray()
         return result
 
     def _result(self, code: int) -> PodResult:

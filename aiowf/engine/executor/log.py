@@ -2,12 +2,17 @@
 
 import asyncio
 import os
+import time
+from array import array
+from bisect import bisect_right
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from attrs import define, field, frozen
+
+from aiowf.engine.pod import LogLine
 
 T = TypeVar("T")
 # Runs a function that does file I/O, in a thread.
@@ -18,7 +23,12 @@ SEGMENTS = 2
 # More than this in memory is written to a file; the rest of a pod that has ended stays in memory.
 MEMORY_BYTES = 64 * 1024
 KEPT_IN_MEMORY = 4 * 1024
-READ_BYTES = 256 * 1024
+# What is read at a time may be as many lines; a longer line comes in parts.
+READ_BYTES = 32 * 1024
+LINE_BYTES = 256 * 1024
+# Output that comes within this time counts as one piece, until there are many pieces.
+_FINE, _COARSE = 1_000_000, 1_000_000_000  # nanoseconds
+_MANY = 4096
 
 
 @frozen
@@ -53,6 +63,10 @@ class OutputLog:
     _start: int = field(default=0, init=False)
     # In order; the last one is written to. Replaced as a whole, since a thread does it.
     _segments: tuple[Segment, ...] = field(default=(), init=False)
+    # Pieces of output: where they begin in the log, and when they came. Times rise at least as much
+    # as offsets do, so that each byte has a time of its own, if every one takes a nanosecond.
+    _offsets: "array[int]" = field(factory=lambda: array("Q"), init=False)
+    _times: "array[int]" = field(factory=lambda: array("Q"), init=False)
     # No more will be appended.
     _closed: bool = field(default=False, init=False)
     # Readers that have read everything; each is woken once.
@@ -85,8 +99,20 @@ class OutputLog:
 
     def append(self, data: bytes) -> None:
         """Add what the pod has written."""
+        now = time.time_ns()
+        gap = _FINE if len(self._times) < _MANY else _COARSE
+        if not self._times or now - self._times[-1] >= gap:
+            self._times.append(max(now, self.time_of(self.end)))
+            self._offsets.append(self.end)
         self._tail += data
         self._wake()
+
+    def time_of(self, offset: int) -> int:
+        """Return when a byte came, in nanoseconds since the epoch; 0 if none ever came."""
+        if not self._times:
+            return 0
+        piece = max(0, bisect_right(self._offsets, offset) - 1)
+        return self._times[piece] + offset - self._offsets[piece]
 
     def close(self) -> None:
         """Tell the readers that this was all."""
@@ -107,6 +133,9 @@ class OutputLog:
             self._start = self._stored + len(data)
         self._stored += len(data)
         del self._tail[: len(data)]
+        lost = bisect_right(self._offsets, self._start) - 1
+        if lost > 0:
+            del self._offsets[:lost], self._times[:lost]
 
     async def read(self, offset: int, offload: Offload[bytes]) -> bytes:
         """Return bytes from `offset` on, not all at once; b"" if there are none yet."""
@@ -174,29 +203,41 @@ class LogReader:
     # The beginning of a line whose end has not come yet.
     _partial: bytes = field(default=b"", init=False)
 
-    async def lines(self, *, follow: bool) -> list[bytes]:
+    async def lines(self, *, follow: bool) -> list[LogLine]:
         """Return the lines that have come since the last call; see PodLog."""
         while True:
             lost = self.log.start - self._offset
             if lost > 0:
                 self._offset += lost
                 self._partial = b""
-                return [b"[%d bytes of this log were not kept]" % lost]
+                text = b"[%d bytes of this log were not kept]" % lost
+                return [LogLine(text, self.log.time_of(self._offset - 1))]
             data = await self.log.read(self._offset, self.offload)
             if data:
-                self._offset += len(data)
-                *lines, self._partial = (self._partial + data).split(b"\n")
-                if len(self._partial) > READ_BYTES:
-                    lines, self._partial = [*lines, self._partial], b""
-                if lines:
+                if lines := self._cut(data):
                     return lines
             elif self._offset < self.log.start or self._offset < self.log.end:
                 continue
             elif self.log.closed or not follow:
-                rest, self._partial = self._partial, b""
-                return [rest] if rest else []
+                return self._rest()
             else:
                 await self.log.wait()
+
+    def _cut(self, data: bytes) -> list[LogLine]:
+        """Take more bytes; return the lines that are complete, and what is too much of one."""
+        begin = self._offset - len(self._partial)
+        self._offset += len(data)
+        *texts, self._partial = (self._partial + data).split(b"\n")
+        lines = []
+        for text in texts:
+            lines.append(LogLine(text, self.log.time_of(begin)))
+            begin += len(text) + 1
+        return lines + self._rest() if len(self._partial) > LINE_BYTES else lines
+
+    def _rest(self) -> list[LogLine]:
+        """Return the line that is not complete, if there is one."""
+        text, self._partial = self._partial, b""
+        return [LogLine(text, self.log.time_of(self._offset - len(text)))] if text else []
 
 
 def _read(path: Path, offset: int, size: int) -> bytes:

@@ -59,8 +59,11 @@ class Orphans:
     async def kill(self, cookie: str) -> None:
         """Kill those that carry a pod's cookie in their environment, and their children."""
         mark = f"{POD_COOKIE}={cookie}".encode()
-        while found := [pid for pid in self._pids() if mark in environment_of(pid)]:
-            await asyncio.gather(*map(_kill, found))
+        spared: set[int] = set()
+        while found := [
+            pid for pid in self._pids() if pid not in spared and mark in environment_of(pid)
+        ]:
+            spared |= {pid for pid in found if not await _kill(pid)}
             self.reap()
 
     def _reap_soon(self) -> None:
@@ -75,18 +78,12 @@ class Orphans:
         return [pid for pid in children_of_main_thread() if pid not in own]
 
 
-async def _kill(pid: int) -> None:
-    """Kill a child and wait for its end; it is reaped by somebody else."""
-    try:
-        pidfd = os.pidfd_open(pid)
-    except OSError:
-        return
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    loop.add_reader(pidfd, ended.set)
+async def _kill(pid: int) -> bool:
+    """Kill a child and wait for its end; return False if we may not. It is reaped elsewhere."""
     try:
         os.kill(pid, signal.SIGKILL)
-        await ended.wait()
-    finally:
-        loop.remove_reader(pidfd)
-        os.close(pidfd)
+    except OSError:
+        return False
+    with suppress(ChildProcessError):
+        await asyncio.to_thread(os.waitid, os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return True

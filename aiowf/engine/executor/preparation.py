@@ -20,7 +20,7 @@ from aiowf.engine.executor.view import View, make_view
 from aiowf.engine.executor.volumes import mounts_of
 from aiowf.engine.pod import Pod
 from aiowf.manifest import ScriptTemplate
-from aiowf.wire.labels import ENV_DIRECTORY, ENV_TERMINATION_LOG
+from aiowf.wire.labels import ENV_DIRECTORY, ENV_TERMINATION_LOG, TERMINATION_LOG
 
 # A longer source does not travel in a variable, and so is not expanded (workflowpod.go).
 _EXPANDED_SOURCE_BYTES = 128 * 1024
@@ -114,7 +114,10 @@ def prepare(pod: Pod, setting: Setting, directory: str, cookie: str) -> Prepared
     """
     texts = _texts(pod, setting, f"{directory}/{SCRIPT}")
     volumes = mounts_of(pod, texts.variables, f"{directory}/volumes", setting.claim)
-    view = make_view(directory, volumes, _named(pod), texts.all())
+    termination_log = os.path.join("/", pod.container.termination_message_path or TERMINATION_LOG)
+    view = make_view(
+        directory, volumes, _named(pod), texts.all(), os.path.normpath(termination_log)
+    )
     kind = setting.namespaces.kind() if view.needed else None
     if view.needed and kind is None:
         texts = texts.map(view.substitute)

@@ -84,6 +84,8 @@ class ProcessExecutor:
         self._tasks: set[asyncio.Future[Any]] = set()
         # Two, so that a slow disk under one pod does not hold up the start of another.
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="aiowf-pods")
+        # What a pod has left may be much, and nobody waits for its removal.
+        self._removal = ThreadPoolExecutor(1, thread_name_prefix="aiowf-removal")
         self._orphans = Orphans(self._pids)
 
     async def __aenter__(self) -> "ProcessExecutor":
@@ -112,6 +114,7 @@ class ProcessExecutor:
         """Run a pod to its end; see Executor."""
         # Unique on this machine, unlike the directories, which are used again.
         name = f"pod-{next(self._numbers)}"
+        self.forget(pod.key)
         log = OutputLog(self._directory, f"{name}.log")
         cookie = f"{self._directory}/{name}"
         life = self._lives[pod.key] = Life(pod, self._setting, cookie, log)
@@ -140,7 +143,7 @@ class ProcessExecutor:
         """Delete what is left of a finished pod; see Executor."""
         life = self._lives.pop(pod_key, None)
         if life and life.log.has_files:
-            self._own(self._offload(life.log.delete))
+            self._remove(life.log.delete)
 
     async def aclose(self) -> None:
         """Kill all pods, and wait for their end."""
@@ -150,24 +153,31 @@ class ProcessExecutor:
             await asyncio.wait(self._tasks)
         self._orphans.release()
         self._threads.shutdown(wait=False)
+        self._removal.shutdown(wait=False)
 
     async def _run(self, life: Life, started: Callable[[], None]) -> PodResult:
-        if not await self._take_turn(life):
-            return await life.bury(_NEVER_STARTED)
+        try:
+            end = await self._live(life, started) if await self._take_turn(life) else _NEVER_STARTED
+            return await life.bury(end)
+        finally:
+            life.log.close()
+            if life.room:
+                self._remove(partial(remove_tree, life.room))
+
+    async def _live(self, life: Life, started: Callable[[], None]) -> PodResult | int:
         self._running.add(life)
         try:
             end = await life.live(started)
             self._running.discard(life)
             await self._orphans.kill(life.cookie)
+            return end
         finally:
             self._running.discard(life)
             self._end_turn()
-        result = await life.bury(end)
-        if life.room:
-            self._own(self._offload(partial(remove_tree, life.room)))
-        return result
 
     async def _take_turn(self, life: Life) -> bool:
+        if life.is_doomed:
+            return False
         if self._free > 0:
             self._free -= 1
             return True
@@ -191,6 +201,9 @@ class ProcessExecutor:
 
     def _offload(self, function: Callable[[], T]) -> "asyncio.Future[T]":
         return asyncio.get_running_loop().run_in_executor(self._threads, function)
+
+    def _remove(self, function: Callable[[], None]) -> None:
+        self._own(asyncio.get_running_loop().run_in_executor(self._removal, function))
 
     def _own(self, task: "asyncio.Future[Any]") -> None:
         self._tasks.add(task)

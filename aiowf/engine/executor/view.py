@@ -71,10 +71,7 @@ class View:
         paths = sorted({*(place.target for place in self.places), *self.named}, key=len)
         if not any(path in text for path in paths):
             return text
-        # A path begins and ends where its names do: /mnt/a is no part of /mnt/ab, nor of x/mnt/a.
-        pattern = "|".join(re.escape(path) for path in reversed(paths))
-        whole = rf"(?<![\w.~-])(?:{pattern})(?![\w-]|\.\w)"
-        return re.sub(whole, lambda match: self.real(match[0]), text)
+        return _whole(reversed(paths)).sub(lambda match: self.real(match[0]), text)
 
     def plan(self, *, user: bool, keep: Iterable[str], directory: str, log: str) -> dict[str, Any]:
         """Return what mount.py has to do, as JSON data.
@@ -107,26 +104,32 @@ class View:
 
 
 def make_view(
-    pod_directory: str, volumes: Sequence[Mount], named: Sequence[str], texts: Sequence[str]
+    pod_directory: str,
+    volumes: Sequence[Mount],
+    named: Sequence[str],
+    texts: Sequence[str],
+    termination_log: str = TERMINATION_LOG,
 ) -> View:
     """Decide which paths a pod has, and which of them it must see.
 
     Args:
         pod_directory: The pod's directory; it stands for /tmp/aiowf, `termination-log` in it for
-            /dev/termination-log, and `root` holds whatever else is the pod's own.
+            its termination log, and `root` holds whatever else is the pod's own.
         volumes: Its volumes.
         named: Paths at which it is given files, leaves files, or works.
         texts: Its command, arguments, environment and source.
+        termination_log: Where it expects its termination log.
     """
     ours = {
         Mount(POD_DIRECTORY, pod_directory): ENV_DIRECTORY,
-        Mount(TERMINATION_LOG, f"{pod_directory}/termination-log"): ENV_TERMINATION_LOG,
+        Mount(termination_log, f"{pod_directory}/termination-log"): ENV_TERMINATION_LOG,
     }
     # Who knows the variable asks it; who only knows the path must find something there.
     spoken = [
         place
         for place, variable in ours.items()
-        if any(place.target in text and variable not in text for text in texts)
+        if place.target not in (POD_DIRECTORY, TERMINATION_LOG)
+        or any(_names(text, place.target) and variable not in text for text in texts)
     ]
     places = sorted((*volumes, *ours), key=lambda place: -len(place.target))
     elsewhere = [path for path in named if not any(is_below(path, p.target) for p in places)]
@@ -136,6 +139,17 @@ def make_view(
         named=tuple(elsewhere),
         root=f"{pod_directory}/root",
     )
+
+
+def _whole(paths: Iterable[str]) -> re.Pattern[str]:
+    """Return a pattern of whole paths: /mnt/a is no part of /mnt/ab, nor of x/mnt/a."""
+    pattern = "|".join(re.escape(path) for path in paths)
+    return re.compile(rf"(?<![\w.~-])(?:{pattern})(?![\w-]|\.\w)")
+
+
+def _names(text: str, path: str) -> bool:
+    """Return whether a text names a path, or one below it."""
+    return path in text and _whole([path]).search(text) is not None
 
 
 def is_private(path: str, keep: Iterable[str]) -> bool:

@@ -1,7 +1,9 @@
 """The volumes of a pod as directories."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
+from typing import TypeGuard
 
 from aiowf.engine.executor.expansion import expand
 from aiowf.engine.executor.view import Mount
@@ -9,6 +11,7 @@ from aiowf.engine.pod import Pod
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import Volume, VolumeMount, unstructure
 
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _KNOWN = "emptyDir, persistentVolumeClaim, and optional configMap and secret"
 
 
@@ -22,6 +25,12 @@ def check_volume(volume: Volume, where: str) -> None:
     Raises:
         ConfigurationError: The field and what is wrong.
     """
+    if not is_name(volume.name) and "{{" not in (volume.name or ""):
+        raise ConfigurationError(
+            f"{volume.name!r} is no name of a volume",
+            where=f"{where}.name",
+            hint="It has lower case letters, digits and '-', at most 63.",
+        )
     for name, source, noun in (
         ("secret", volume.secret, "Secret"),
         ("configMap", volume.config_map, "ConfigMap"),
@@ -84,7 +93,9 @@ def _directory(pod: Pod, volume: Volume, directory: str, claim: Callable[[str, s
     reference = volume.persistent_volume_claim
     if reference is not None:
         return claim(pod.namespace, reference.claim_name or "")
-    return os.path.join(directory, volume.name or "")
+    if not is_name(volume.name):
+        raise VolumeError(f"{volume.name!r} is no name of a volume")
+    return os.path.join(directory, volume.name)
 
 
 def _is_read_only(volume: Volume) -> bool:
@@ -103,6 +114,11 @@ def _below(source: str, mount: VolumeMount, variables: Mapping[str, str]) -> str
     if not is_inside(path, source):
         raise VolumeError(f"the sub-path {sub_path!r} leads out of volume {mount.name!r}")
     return path
+
+
+def is_name(name: str | None) -> TypeGuard[str]:
+    """Return whether this is a name of a volume, as Kubernetes has them."""
+    return name is not None and _NAME.fullmatch(name) is not None
 
 
 def is_inside(path: str, directory: str) -> bool:

@@ -16,7 +16,7 @@ from aiowf.manifest.checks.flow import (
     check_call,
     check_supplied,
 )
-from aiowf.manifest.checks.scopes import EVERYTHING, Scope, global_scope, unresolved
+from aiowf.manifest.checks.scopes import EVERYTHING, Scope, all_resolve, global_scope
 from aiowf.manifest.checks.templates import (
     Surroundings,
     check_metadata,
@@ -24,7 +24,6 @@ from aiowf.manifest.checks.templates import (
     check_template,
     check_volumes,
 )
-from aiowf.manifest.converter import unstructure
 from aiowf.manifest.kubernetes import ObjectMeta, PersistentVolumeClaim
 from aiowf.manifest.names import MAX_LABEL, dns_label, dns_subdomain, template_name
 from aiowf.manifest.template import Metadata, Template
@@ -170,7 +169,7 @@ def _check_templates(spec: WorkflowSpec, scope: Scope, findings: Findings) -> No
     by_name = {item.name or "": item for item in templates if item is not None}
     library = Library(by_name, complete=spec.workflow_template_ref is None)
     # Most workflows name nothing but what resolves everywhere: one look, instead of one per part.
-    plain = not any(unresolved(unstructure(spec), scope))
+    plain = all_resolve(spec, scope)
     around = Surroundings(
         library=library,
         scope=EVERYTHING if plain else scope,

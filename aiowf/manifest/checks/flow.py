@@ -68,7 +68,8 @@ def check_steps(
 ) -> Scope:
     """Check the steps of a template; return the scope of its outputs."""
     nodes: dict[str, Template | None] = dict(scope.nodes)
-    scope = evolve(scope, nodes=nodes)
+    if not scope.everything:
+        scope = evolve(scope, nodes=nodes)
     seen: set[str] = set()
     if any(step is None for group in template.steps or () for step in group or ()):
         findings.add(f"{where}.steps", "null is no step")
@@ -197,7 +198,7 @@ def _check_call(call: Call, where: str, library: Library, scope: Scope, findings
     _check_arguments(call.arguments, library.called(call), where, findings)
     if call.on_exit:
         library.check_name(call.on_exit, f"{where}.onExit", findings)
-    if any(loops) and not scope.everything:
+    if not scope.everything and any(loops):
         scope = evolve(scope, items=True)
     for name, hook in (call.hooks or {}).items():
         if hook is not None:

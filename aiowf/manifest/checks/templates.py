@@ -17,22 +17,9 @@ from aiowf.manifest.checks.scopes import EVERYTHING, Scope, template_scope
 from aiowf.manifest.flow import Parameter
 from aiowf.manifest.kubernetes import Volume
 from aiowf.manifest.names import dns_label, label_key, label_value, parameter_name
-from aiowf.manifest.template import Metadata, RetryStrategy, Template
+from aiowf.manifest.template import KINDS, Metadata, RetryStrategy, Template
 from aiowf.manifest.units import duration
 
-# Field → Argo's name of the kinds of a template, of which there must be one.
-KINDS = {
-    "container": "container",
-    "container_set": "containerSet",
-    "dag": "dag",
-    "data": "data",
-    "http": "http",
-    "plugin": "plugin",
-    "resource": "resource",
-    "script": "script",
-    "steps": "steps",
-    "suspend": "suspend",
-}
 _RETRY_POLICIES = ("Always", "OnError", "OnFailure", "OnTransientError")
 _RESOURCE_ACTIONS = ("apply", "create", "delete", "get", "patch", "replace")
 # Where an output parameter of a template comes from, by the template's kind; elsewhere: anything.
@@ -153,6 +140,8 @@ def check_volumes(volumes: tuple[Volume, ...], where: str, findings: Findings) -
 def _check_count(number: int | str | None, where: str, findings: Findings) -> None:
     """Check Kubernetes' IntOrString: a number, its digits, or what Argo has still to fill in."""
     if number is None or (isinstance(number, str) and VARIABLE in number):
+        return
+    if type(number) is int and number >= 0:
         return
     text = str(number)
     if isinstance(number, bool) or not (text.isascii() and text.isdigit()):

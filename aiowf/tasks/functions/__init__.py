@@ -2,7 +2,8 @@
 
 from aiowf.tasks.functions.binding import BoundCall, bind, input_name
 from aiowf.tasks.functions.requirements import undeclared_imports
-from aiowf.tasks.functions.shipping import Input, ShippedFunction, ship
+from aiowf.tasks.functions.script import Input, ShippedFunction
+from aiowf.tasks.functions.shipping import ship
 from aiowf.tasks.functions.values import LargeValue, decode_value, encode_value, large_value
 
 __all__ = [

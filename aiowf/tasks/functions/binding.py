@@ -11,7 +11,7 @@ from attrs import frozen
 from aiowf.errors import ConfigurationError
 from aiowf.tasks.functions.decoding import name_of
 from aiowf.tasks.functions.pod import rich
-from aiowf.tasks.functions.shipping import Input, ShippedFunction
+from aiowf.tasks.functions.script import Input, ShippedFunction
 from aiowf.tasks.functions.values import decode_value
 from aiowf.tasks.reference import Reference
 from aiowf.wire import inert
@@ -84,7 +84,7 @@ def _bound_with_care(
     if bound is not None:
         _check(shipped, bound)
     try:
-        text = rich.encode(plain)
+        text = rich.encode_any(plain)
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             f"an argument of {shipped.name} cannot travel as JSON: {error}",
@@ -106,7 +106,7 @@ def _check(shipped: ShippedFunction, bound: inspect.BoundArguments) -> None:
             )
         plain = _without_references(value, (), found)
         try:
-            text = rich.encode(plain)
+            text = rich.encode_any(plain)
         except (TypeError, ValueError, RecursionError) as error:
             raise ConfigurationError(
                 f"{where} cannot travel as JSON: {error}",
@@ -177,7 +177,7 @@ def _without_references(value: Any, path: tuple[int | str, ...], found: list[Inp
 
 
 def _key(key: Any) -> str:
-    return key if isinstance(key, str) else str(next(iter(json.loads(rich.encode({key: 0})))))
+    return key if isinstance(key, str) else str(next(iter(json.loads(rich.encode_any({key: 0})))))
 
 
 def _is_reference_key(key: Any) -> bool:

@@ -5,15 +5,10 @@ One table says how a type looks in JSON; both sides follow it.
 
 import collections.abc as abc
 import dataclasses
-import datetime
-import decimal
 import enum
-import fractions
 import inspect
-import pathlib
 import types
 import typing
-import uuid
 from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -21,6 +16,7 @@ from typing import Any, TypeVar
 import attrs
 from attrs import define, field
 
+from aiowf.tasks.functions import origin
 from aiowf.tasks.functions.hints import Unresolved
 from aiowf.tasks.functions.literals import CannotTravel
 
@@ -44,30 +40,32 @@ PLAIN: dict[Any, str] = {
 
 ANYTHING = frozenset({Any, object, inspect.Parameter.empty, typing.NoReturn, typing.Never})
 
-SCALARS: dict[type, tuple[str, Callable[[Any], Any]]] = {
-    bytes: ("__import__('base64').b64decode", __import__("base64").b64decode),
-    bytearray: (
-        "lambda v: bytearray(__import__('base64').b64decode(v))",
-        lambda v: bytearray(__import__("base64").b64decode(v)),
-    ),
-    datetime.datetime: (
-        "__import__('datetime').datetime.fromisoformat",
-        datetime.datetime.fromisoformat,
-    ),
-    datetime.date: ("__import__('datetime').date.fromisoformat", datetime.date.fromisoformat),
-    datetime.time: ("__import__('datetime').time.fromisoformat", datetime.time.fromisoformat),
-    datetime.timedelta: (
-        "lambda v: __import__('datetime').timedelta(seconds=v)",
-        lambda v: datetime.timedelta(seconds=v),
-    ),
-    uuid.UUID: ("__import__('uuid').UUID", uuid.UUID),
-    decimal.Decimal: ("__import__('decimal').Decimal", decimal.Decimal),
-    fractions.Fraction: ("__import__('fractions').Fraction", fractions.Fraction),
-    pathlib.Path: ("__import__('pathlib').Path", pathlib.Path),
-    pathlib.PurePath: ("__import__('pathlib').PurePath", pathlib.PurePath),
-    pathlib.PurePosixPath: ("__import__('pathlib').PurePosixPath", pathlib.PurePosixPath),
+SCALARS: dict[str, str] = {
+    "builtins.bytes": "__import__('base64').b64decode",
+    "builtins.bytearray": "lambda v: bytearray(__import__('base64').b64decode(v))",
+    "datetime.datetime": "__import__('datetime').datetime.fromisoformat",
+    "datetime.date": "__import__('datetime').date.fromisoformat",
+    "datetime.time": "__import__('datetime').time.fromisoformat",
+    "datetime.timedelta": "lambda v: __import__('datetime').timedelta(seconds=v)",
+    "uuid.UUID": "__import__('uuid').UUID",
+    "decimal.Decimal": "__import__('decimal').Decimal",
+    "fractions.Fraction": "__import__('fractions').Fraction",
+    "pathlib.Path": "__import__('pathlib').Path",
+    "pathlib.PurePath": "__import__('pathlib').PurePath",
+    "pathlib.PurePosixPath": "__import__('pathlib').PurePosixPath",
 }
-"""Types that travel as one string (a timedelta as a number): the pod's decoder and the client's."""
+"""Types that travel as one string (a timedelta as a number), and the decoder of both sides.
+
+By name, so that their modules need not be loaded.
+"""
+
+
+def scalar(kind: Any) -> str | None:
+    """Return the decoder of a type that travels as one string or number, or None."""
+    if not isinstance(kind, type):
+        return None
+    return SCALARS.get(f"{origin.top(kind.__module__)}.{kind.__qualname__}")
+
 
 LISTS: dict[Any, str] = {
     list: "list",
@@ -154,22 +152,22 @@ def _hashable(hints: dict[str, Any]) -> dict[str, Any]:
 def json_kind(kind: Any) -> str | None:
     """Return the kind of JSON value that the type always is, or None if that varies."""
     kind = unwrapped(kind)
-    origin = typing.get_origin(kind) or kind
-    if origin in PLAIN:
-        return PLAIN[origin]
-    if origin in SCALARS:
-        return "number" if origin is datetime.timedelta else "string"
+    outer = typing.get_origin(kind) or kind
+    if outer in PLAIN:
+        return PLAIN[outer]
+    if scalar(outer):
+        return "number" if outer.__name__ == "timedelta" else "string"
     values: list[Any] = []
-    if origin is typing.Literal:
+    if outer is typing.Literal:
         values = list(typing.get_args(kind))
-    elif isinstance(origin, type) and issubclass(origin, enum.Enum):
-        values = [each.value for each in origin]
+    elif isinstance(outer, type) and issubclass(outer, enum.Enum):
+        values = [each.value for each in outer]
     if values:
         kinds = {PLAIN.get(type(value)) for value in values}
         return kinds.pop() if len(kinds) == 1 else None
-    if origin in LISTS or origin is tuple or is_named_tuple(origin):
+    if outer in LISTS or outer is tuple or is_named_tuple(outer):
         return "array"
-    if origin in DICTS or typing.is_typeddict(origin) or record_fields(kind) is not None:
+    if outer in DICTS or typing.is_typeddict(outer) or record_fields(kind) is not None:
         return "object"
     return None
 
@@ -237,17 +235,15 @@ class Planner:
             Unstructurable: JSON cannot carry the type.
         """
         kind = unwrapped(kind)
-        origin = typing.get_origin(kind) or kind
-        if isinstance(kind, Unresolved) or is_among(origin, ANYTHING):
+        outer = typing.get_origin(kind) or kind
+        if isinstance(kind, Unresolved) or is_among(outer, ANYTHING):
             return SAME
-        if is_among(origin, PLAIN) or origin is typing.Literal:
+        if is_among(outer, PLAIN) or outer is typing.Literal:
             return SAME
-        if is_among(origin, SCALARS):
-            return SCALARS[origin][0]
         members = union_members(kind)
         if members:
             return self._union(members)
-        return self._collection(kind, origin) or self._class(kind, origin)
+        return scalar(outer) or self._collection(kind, outer) or self._class(kind, outer)
 
     def _union(self, members: tuple[Any, ...]) -> str:
         if all(self.plan(member) == SAME for member in members):
@@ -262,20 +258,20 @@ class Planner:
                 plans.append(f"{kind}={inner[0]}")
         return f"either({', '.join(plans)})"
 
-    def _collection(self, kind: Any, origin: Any) -> str | None:
+    def _collection(self, kind: Any, outer: Any) -> str | None:
         args = typing.get_args(kind)
-        if origin is tuple:
+        if outer is tuple:
             if not args:
                 return "tuple"
             if args[-1] is Ellipsis:
                 return f"many(tuple, {self.plan(args[0])})"
             return f"row(lambda v: tuple(v), {', '.join(map(self.plan, args))})"
-        if is_among(origin, LISTS):
-            make, item = LISTS[origin], self.plan(args[0]) if args else SAME
+        if is_among(outer, LISTS):
+            make, item = LISTS[outer], self.plan(args[0]) if args else SAME
             if item == SAME:
                 return SAME if make == "list" else make
             return f"many({make}, {item})"
-        if is_among(origin, DICTS):
+        if is_among(outer, DICTS):
             key, item = (self._key(args[0]), self.plan(args[1])) if args else (SAME, SAME)
             return SAME if key == item == SAME else f"table({key}, {item})"
         return None
@@ -286,17 +282,17 @@ class Planner:
             return _KEYS[kind]
         if typing.get_origin(kind) is typing.Literal and json_kind(kind) == "string":
             return SAME
-        if kind in SCALARS and json_kind(kind) == "string":
-            return SCALARS[kind][0]
+        if scalar(kind) and json_kind(kind) == "string":
+            return self.plan(kind)
         if isinstance(kind, type) and issubclass(kind, enum.Enum):
             return self.plan(kind)
         raise Unstructurable(f"{name_of(kind)} cannot be the key of a JSON object")
 
     def _class(self, kind: Any, cls: Any) -> str:
-        if kind in self._names:
-            return self._names[kind]
         if not isinstance(cls, type):
             raise Unstructurable(name_of(kind))
+        if kind in self._names:
+            return self._names[kind]
         try:
             if issubclass(cls, enum.Enum):
                 return self._name(kind, f"member({self.express(cls)})")

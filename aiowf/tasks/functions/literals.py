@@ -1,21 +1,14 @@
 """Values as expressions of Python source, which make an equal value in the pod."""
 
-import collections
 import dataclasses
-import datetime
-import decimal
 import enum
-import fractions
-import functools
-import logging
-import operator
 import pathlib
-import re
 import types
-import uuid
-import zoneinfo
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
+
+from aiowf.errors import ConfigurationError
 
 Express = Callable[[Any], str]
 """Gives the expression of a part of a value; raises CannotTravel."""
@@ -24,9 +17,17 @@ Express = Callable[[Any], str]
 class CannotTravel(Exception):
     """A value has no expression; the text says what it is."""
 
+    def as_configuration_error(self, name: str, where: str) -> ConfigurationError:
+        """Return the error for a variable that has the value."""
+        return ConfigurationError(
+            f"{name} cannot travel to the pod: it is {self}",
+            where=where,
+            hint="make it inside the function, or pass what it is made from as an argument",
+        )
+
 
 ATOMS = (type(None), bool, int, str, bytes, types.EllipsisType, types.NotImplementedType)
-MUTABLE = (list, dict, set, bytearray, collections.deque)
+MUTABLE = (list, dict, set, bytearray, deque)
 
 
 def literal(value: Any, express: Express) -> str | None:
@@ -39,7 +40,7 @@ def literal(value: Any, express: Express) -> str | None:
         return f"{kind.__name__}({text!r})" if "n" in text else text
     if value is type(None):
         return "type(None)"
-    maker = _CONTAINERS.get(kind) or _STANDARD.get(kind)
+    maker = _CONTAINERS.get(kind) or _STANDARD.get(f"{kind.__module__}.{kind.__qualname__}")
     if maker:
         return maker(value, express)
     if isinstance(value, enum.Enum):
@@ -51,9 +52,8 @@ def literal(value: Any, express: Express) -> str | None:
     if isinstance(value, pathlib.PurePath):
         pure = "Path" if isinstance(value, pathlib.Path) else kind.__name__
         return f"__import__('pathlib').{pure}({str(value)!r})"
-    if isinstance(value, logging.Logger):
-        name = "" if value is logging.getLogger() else repr(value.name)
-        return f"__import__('logging').getLogger({name})"
+    if any(f"{base.__module__}.{base.__name__}" == "logging.Logger" for base in kind.__mro__):
+        return f"__import__('logging').getLogger({value.name!r})"
     return _instance(value, express)
 
 
@@ -102,7 +102,7 @@ def _moment(value: Any, express: Express) -> str:
     return f"{text}.replace(tzinfo={express(zone)})" if zone else text
 
 
-def _partial(value: functools.partial[Any], express: Express) -> str:
+def _partial(value: Any, express: Express) -> str:
     given = [express(one) for one in (value.func, *value.args)]
     given += [f"{name}={express(one)}" for name, one in value.keywords.items()]
     return f"__import__('functools').partial({', '.join(given)})"
@@ -113,31 +113,32 @@ def _called_again(value: Any, express: Express) -> str:
     return f"__import__({kind.__module__!r}).{kind.__name__}({_listed(args, express)})"
 
 
-_STANDARD: dict[type, Callable[[Any, Express], str]] = {
-    datetime.date: _module_repr,
-    datetime.timedelta: _module_repr,
-    datetime.datetime: _moment,
-    datetime.time: _moment,
-    datetime.timezone: lambda v, e: f"__import__('datetime').timezone({e(v.utcoffset(None))})",
-    zoneinfo.ZoneInfo: _called("zoneinfo", "ZoneInfo", lambda v: v.key),
-    decimal.Decimal: _called("decimal", "Decimal", str),
-    fractions.Fraction: _called("fractions", "Fraction", str),
-    uuid.UUID: _called("uuid", "UUID", str),
-    re.Pattern: _called("re", "compile", lambda v: v.pattern, lambda v: int(v.flags)),
-    range: lambda v, e: repr(v),
-    slice: lambda v, e: f"slice({_listed((v.start, v.stop, v.step), e)})",
-    object: lambda v, e: "object()",
-    functools.partial: _partial,
-    operator.itemgetter: _called_again,
-    operator.attrgetter: _called_again,
-    types.MappingProxyType: _called("types", "MappingProxyType", dict),
-    collections.OrderedDict: _called("collections", "OrderedDict", dict),
-    collections.Counter: _called("collections", "Counter", dict),
-    collections.deque: _called("collections", "deque", list, lambda v: v.maxlen),
-    collections.defaultdict: _called(
+_STANDARD: dict[str, Callable[[Any, Express], str]] = {
+    "datetime.date": _module_repr,
+    "datetime.timedelta": _module_repr,
+    "datetime.datetime": _moment,
+    "datetime.time": _moment,
+    "datetime.timezone": lambda v, e: f"__import__('datetime').timezone({e(v.utcoffset(None))})",
+    "zoneinfo.ZoneInfo": _called("zoneinfo", "ZoneInfo", lambda v: v.key),
+    "decimal.Decimal": _called("decimal", "Decimal", str),
+    "fractions.Fraction": _called("fractions", "Fraction", str),
+    "uuid.UUID": _called("uuid", "UUID", str),
+    "re.Pattern": _called("re", "compile", lambda v: v.pattern, lambda v: int(v.flags)),
+    "builtins.range": lambda v, e: repr(v),
+    "builtins.slice": lambda v, e: f"slice({_listed((v.start, v.stop, v.step), e)})",
+    "builtins.object": lambda v, e: "object()",
+    "functools.partial": _partial,
+    "operator.itemgetter": _called_again,
+    "operator.attrgetter": _called_again,
+    "builtins.mappingproxy": _called("types", "MappingProxyType", dict),
+    "collections.OrderedDict": _called("collections", "OrderedDict", dict),
+    "collections.Counter": _called("collections", "Counter", dict),
+    "collections.deque": _called("collections", "deque", list, lambda v: v.maxlen),
+    "collections.defaultdict": _called(
         "collections", "defaultdict", lambda v: v.default_factory, dict
     ),
 }
+"""By the name of the type, so that its module need not be loaded."""
 
 
 def _instance(value: Any, express: Express) -> str | None:

@@ -1,7 +1,9 @@
 """Tell whose a module is: the user's own source, or software that the pod must have installed."""
 
+import importlib
 import sys
 import types
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -44,6 +46,11 @@ def own_packages(module: str) -> frozenset[str]:
     return frozenset(names)
 
 
+def namespace(module: str) -> dict[str, Any]:
+    """Return the globals of a module, which is imported if it is not yet."""
+    return vars(sys.modules.get(module) or importlib.import_module(module))
+
+
 def walk(space: dict[str, Any], names: list[str]) -> Any:
     """Return what a dotted name means in a namespace, or None."""
     found = space.get(names[0])
@@ -73,12 +80,32 @@ def located(obj: Any) -> tuple[str, str] | None:
         obj_name = getattr(obj, "__qualname__", None) or getattr(obj, "__name__", "")
     if not isinstance(module, str) or not isinstance(obj_name, str) or not obj_name:
         return None
-    found: Any = sys.modules.get(module)
-    for part in obj_name.split("."):
-        found = getattr(found, part, None)
-    if found is obj:
-        return module, obj_name
+    for each in _public_first(module):
+        if _attribute(each, obj_name) is obj:
+            return each, obj_name
     return next((("types", name) for name, one in vars(types).items() if one is obj), None)
+
+
+def _public_first(module: str) -> Iterator[str]:
+    """Yield the modules that may export what is defined in the module.
+
+    Where it is private (`pathlib._local`, `_io`), it may be another one in the pod's version: its
+    public packages and the module without the underscore come first.
+    """
+    parts = module.split(".")
+    for count, part in enumerate(parts):
+        if part.startswith("_") and not part.startswith("__"):
+            yield from (".".join(parts[:n]) for n in range(count, 0, -1))
+            yield ".".join([*parts[:count], part.lstrip("_")])
+            break
+    yield module
+
+
+def _attribute(module: str, dotted: str) -> Any:
+    found: Any = sys.modules.get(module)
+    for part in dotted.split("."):
+        found = getattr(found, part, None)
+    return found
 
 
 def imported_expression(module: str, name: str) -> str:
@@ -87,3 +114,14 @@ def imported_expression(module: str, name: str) -> str:
         return f"__import__('builtins').{name}"
     fromlist = ", fromlist=['_']" if "." in module else ""
     return f"__import__({module!r}{fromlist}).{name}"
+
+
+def without_aiowf(obj: Any) -> Any:
+    """Return the function inside of what a decorator of aiowf made."""
+    while hasattr(type(obj), "__mro__") and hasattr(obj, "__wrapped__"):
+        space = getattr(obj, "__globals__", None)
+        module = space.get("__name__", "") if space else type(obj).__module__
+        if top(module) != "aiowf":
+            break
+        obj = obj.__wrapped__
+    return obj

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from aiowf.tasks.functions.shipping import ShippedFunction
+from aiowf.tasks.functions.script import ShippedFunction
 
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[.*?\])?\s*(?:$|[@<>=!~;(\s])")
 _KNOWN = {

@@ -50,10 +50,6 @@ class SourceFile:
     assignments: dict[str, ast.stmt] = field(factory=dict)
     """The last assignment outside of functions and classes, by name."""
 
-    def text(self, first: int, last: int) -> str:
-        """Return whole lines, counted from 1."""
-        return "".join(self.lines[first - 1 : last])
-
     def segment(self, node: ast.expr | ast.stmt) -> str:
         """Return the text of a node; columns of the tree count UTF-8 bytes."""
         first, last = node.lineno, node.end_lineno or node.lineno
@@ -143,6 +139,38 @@ def cells_with(text: str) -> Iterator[SourceFile]:
                 yield file
 
 
+def files_of(space: dict[str, Any], file: str, name: str) -> Iterator[SourceFile]:
+    """Yield the sources in which a module's name may be defined; `file` first."""
+    seen = set()
+    for each in (file, space.get("__file__") or ""):
+        found = source_file(each, space) if each and each not in seen else None
+        seen.add(each)
+        if found:
+            yield found
+    if not space.get("__file__"):
+        yield from (cell for cell in cells_with(name) if cell.name not in seen)
+
+
+_CATCHING = frozenset({"NameError", "Exception", "BaseException"})
+
+
+def may_be_undefined(space: dict[str, Any], file: str, name: str, line: int) -> bool:
+    """Tell whether the name stands in a `try` that catches what comes if it is not defined."""
+    found = source_file(file, space)
+    return any(
+        isinstance(node, ast.Try)
+        and node.lineno < line <= (node.body[-1].end_lineno or 0)
+        and any(map(_catches_undefined, node.handlers))
+        for node in (ast.walk(found.tree) if found else ())
+    )
+
+
+def _catches_undefined(handler: ast.ExceptHandler) -> bool:
+    if handler.type is None:
+        return True
+    return any(isinstance(n, ast.Name) and n.id in _CATCHING for n in ast.walk(handler.type))
+
+
 def definition_of(file: SourceFile, code: CodeType) -> Definition | None:
     """Return the node of a function, or None if the source is another than the code's."""
     for node in file.definitions.get(code.co_firstlineno, ()):
@@ -154,17 +182,45 @@ def definition_of(file: SourceFile, code: CodeType) -> Definition | None:
 
 
 def lambda_of(file: SourceFile, code: CodeType) -> ast.Lambda | None:
-    """Return the node of a lambda: the one whose body lies exactly where the code's does."""
-    places = {
-        (place[0], place[2], place[1], place[3])
-        for place in code.co_positions()
-        if None not in place
-    }
+    """Return the node of a lambda: the innermost around the code's places that has its names."""
+    places = [place for place in map(_span, code.co_positions()) if place]
+    found = None
     for node in ast.walk(file.tree):
         if isinstance(node, ast.Lambda) and node.lineno <= code.co_firstlineno:
             body = node.body
-            if (body.lineno, body.col_offset, body.end_lineno, body.end_col_offset) in places and (
-                len(node.args.args) + len(node.args.posonlyargs) == code.co_argcount
-            ):
-                return node
-    return None
+            first = body.lineno, body.col_offset
+            last = body.end_lineno or 0, body.end_col_offset or 0
+            is_around = all(first <= start and end <= last for start, end in places)
+            if is_around and _has_names(node, code) and (places or _is_constant(node, code)):
+                found = node
+    return found
+
+
+_Point = tuple[int, int]
+
+
+def _span(
+    place: tuple[int | None, int | None, int | None, int | None],
+) -> tuple[_Point, _Point] | None:
+    """Return begin and end of a place; None if it is unknown or empty, as where a call begins."""
+    line, end_line, column, end_column = place
+    if line is None or end_line is None or column is None or not end_column:
+        return None
+    return (line, column), (end_line, end_column)
+
+
+def _has_names(node: ast.Lambda, code: CodeType) -> bool:
+    args = node.args
+    given = [a.arg for a in (*args.posonlyargs, *args.args, *args.kwonlyargs)]
+    if given != list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]):
+        return False
+    inside = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    inside |= {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
+    return inside.issuperset((*code.co_names, *code.co_freevars))
+
+
+def _is_constant(node: ast.Lambda, code: CodeType) -> bool:
+    """Tell whether the lambda gives the same constant; its code may have no places at all."""
+    outer = compile(ast.Expression(node), code.co_filename, "eval")
+    made = next(each for each in outer.co_consts if isinstance(each, CodeType))
+    return made.co_code == code.co_code and made.co_consts == code.co_consts

@@ -16,7 +16,7 @@ from aiowf.errors import ConfigurationError
 from aiowf.tasks.functions import decoding
 from aiowf.tasks.functions.hints import Unresolved
 from aiowf.tasks.functions.pod import rich, structure
-from aiowf.tasks.functions.pod.output import MARK
+from aiowf.tasks.functions.pod.replies import MARK, escaped
 from aiowf.wire import inert
 
 
@@ -35,9 +35,7 @@ def encode_value(value: Any) -> str:
     Raises:
         TypeError: The value is of a type that JSON cannot carry.
     """
-    if isinstance(value, dict) and MARK in value:
-        value = {MARK: None, "value": value}
-    return inert.json_text(rich.encode(value))
+    return inert.json_text(rich.encode_any(escaped(value)))
 
 
 def large_value(text: str | bytes) -> LargeValue | None:
@@ -82,8 +80,11 @@ def _converter() -> cattrs.Converter:
     converter = cattrs.Converter()
     for kind in (str, int, float, bool, type(None)):
         converter.register_structure_hook(kind, _plain)
-    for kind, (_, decode) in decoding.SCALARS.items():
-        converter.register_structure_hook(kind, _scalar(decode))
+    converter.register_structure_hook_func(
+        lambda t: decoding.is_among(t, decoding.ANYTHING), lambda value, _: value
+    )
+    converter.register_structure_hook(bytes, _scalar(bytes))  # else cattrs' own one comes first
+    converter.register_structure_hook_factory(lambda t: bool(decoding.scalar(t)), _scalar)
     converter.register_structure_hook(enum.Enum, lambda value, kind: structure.member(kind)(value))
     converter.register_structure_hook_factory(
         decoding.is_named_tuple, lambda t: _named_tuple(t, converter)
@@ -99,7 +100,8 @@ def _converter() -> cattrs.Converter:
     return converter
 
 
-def _scalar(decode: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+def _scalar(kind: type) -> Callable[[Any, Any], Any]:
+    decode = eval(decoding.scalar(kind) or "")  # an expression of our own table
     return lambda value, _: decode(value)
 
 
@@ -121,7 +123,7 @@ def _named_tuple(kind: Any, converter: cattrs.Converter) -> Any:
 
 
 def _dict(kind: Any, converter: cattrs.Converter) -> Any:
-    key, item = map(decoding.unwrapped, typing.get_args(kind))
+    key, item = map(decoding.unwrapped, typing.get_args(kind) or (Any, Any))
 
     def read_key(text: str) -> Any:
         if key is bool:

@@ -314,14 +314,44 @@ def undefined() -> int:
     return not_there
 
 
+def guarded() -> list[Any]:
+    found = []
+    try:
+        found.append(not_there)
+    except (KeyError, NameError):
+        found.append("missing")
+    try:
+        found.append(nor_there)
+    except:
+        found.append("missing")
+    return found
+
+
+def badly_guarded() -> Any:
+    try:
+        return never_there
+    except KeyError:
+        return None
+
+
+FACTORS = [
+    lambda x, n=n, *, f=lambda y: y + RATE, é="é": [
+        x * n,
+        f(x),
+        é,
+    ]
+    for n in (2, 3)
+]
+
+
 if RATE:
 
     def in_block(x: int) -> int:
-        """Keep
+        text = """Keep
 
         this text.
         """
-        return x + len(in_block.__doc__ or "")
+        return x + len(text)
 
     def in_block_plain(x: int) -> int:
         return x + 1

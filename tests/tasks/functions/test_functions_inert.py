@@ -5,10 +5,13 @@ import json
 import re
 import subprocess
 
+import functions_sample as sample
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiowf.tasks.functions import ship
+from aiowf.tasks.functions.pod import embedding
 from aiowf.tasks.functions.pod.embedding import embedded
 from aiowf.wire import inert
 
@@ -85,22 +88,7 @@ def test_harmless_bash_is_left_alone() -> None:
     assert inert.bash_source("echo $$").startswith("eval $'")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "encode",
-        "rich",
-        "output",
-        "inputs",
-        "env",
-        "loading",
-        "nested",
-        "runner",
-        "structure",
-        "tee",
-        "install",
-    ],
-)
+@pytest.mark.parametrize("name", embedding._MODULES)
 def test_embedded_code(name: str) -> None:
     """The pod's code is inert, valid for Python 3.9 and free of comments."""
     text = embedded(name)
@@ -112,4 +100,7 @@ def test_embedded_code(name: str) -> None:
 
 def test_size_of_the_pods_code() -> None:
     """Two hundred scripts leave room in a workflow of 1.5 MB."""
-    assert len(embedded("encode", "output", "loading", "runner")) < 4_500
+
+    assert len(ship(sample.factorial).script()) < 3_200
+    assert len(ship(sample.nothing).script()) < 6_500
+    assert "exchange" not in ship(sample.factorial).script()

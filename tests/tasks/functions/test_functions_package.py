@@ -5,6 +5,9 @@ import datetime as dt
 import decimal
 import enum
 import fractions
+import functools
+import io
+import json
 import logging
 import operator
 import re
@@ -19,7 +22,7 @@ import functions_package.main as package
 import pytest
 
 from aiowf.errors import ConfigurationError
-from aiowf.tasks.functions import ship
+from aiowf.tasks.functions import origin, ship
 
 
 @pytest.mark.parametrize(
@@ -103,6 +106,20 @@ def test_getters(pod: Any) -> None:
     """Getters of the operator module travel as well."""
     get, attribute = operator.itemgetter(0, 1), operator.attrgetter("real")
     assert pod(lambda: [get("ab"), attribute(1)]).value == [["a", "b"], 1]
+
+
+@pytest.mark.parametrize(
+    ("obj", "expected"),
+    [
+        (Path, ("pathlib", "Path")),
+        (io.StringIO, ("io", "StringIO")),
+        (functools.lru_cache(len), None),
+        (json.JSONDecodeError, ("json.decoder", "JSONDecodeError")),
+    ],
+)
+def test_public_names(obj: Any, expected: Any) -> None:
+    """What a private module of this Python defines is imported from where others have it too."""
+    assert origin.located(obj) == expected
 
 
 def test_values_that_hold_themselves() -> None:

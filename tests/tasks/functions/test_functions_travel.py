@@ -42,6 +42,8 @@ from aiowf.tasks.functions import ship
         (sample.first_redefined, ()),
         (sample.square, (3,)),
         (sample.Base.suffix, ()),
+        (sample.guarded, ()),
+        (sample.FACTORS[1], (4,)),
         (math.sqrt, (4,)),
         (len, ([1, 2],)),
         (str.upper, ("a",)),
@@ -137,6 +139,15 @@ def test_function_inside_of_a_test(pod: Any) -> None:
     assert pod(recursive, 0).value == 6
 
 
+def test_defaults_of_lambdas(pod: Any, python: str) -> None:
+    """Defaults of a lambda have the values that they have here, whatever they look like."""
+    made = [lambda x, n=n, d={"{{n}}": n}, u=-n: ([x, n, d, u]) for n in (2, 3)]
+    assert pod(made[0], 1, python=python).value == [1, 2, {"{{n}}": 2}, -2]
+    locked = lambda lock=asyncio.Lock(): lock  # noqa: B008, E731
+    with pytest.raises(ConfigurationError, match="the default of lock cannot travel"):
+        ship(locked)
+
+
 def test_tabs(pod: Any) -> None:
     """Sources indented with tabs travel as they are."""
     namespace = load_source("if True:\n\tdef f(x):\n\t\tif x:\n\t\t\treturn 'a\tb'\n", "tabs")
@@ -189,6 +200,7 @@ def load_source(text: str, name: str) -> dict[str, Any]:
         (sample.locked, "LOCK", "with LOCK"),
         (sample.holds_lock, "locks", "def holds_lock"),
         (sample.undefined, "not_there", "return not_there"),
+        (sample.badly_guarded, "never_there", "return never_there"),
         (sample.generates, "generates", "def generates"),
     ],
 )

@@ -401,6 +401,25 @@ def test_large_values_travel_by_replies(pod: Any, python: str, replies: Any) -> 
     assert changed.note == "the value of big is not what that task sent"
 
 
+def test_large_value_and_large_output(pod: Any, replies: Any) -> None:
+    """One task may have both; a later task gets each of them."""
+
+    def prints() -> str:
+        print("o" * 300_000)  # noqa: T201
+        return "v" * 300_000
+
+    def takes(value: str, out: str) -> list[str]:
+        return [value[:2], out[:2]]
+
+    handler, env = replies
+    outcome = pod(prints, env=env, options={"capture_stdout": True})
+    assert outcome.code == 0, outcome.stderr
+    assert [path.rpartition("/")[2] for path in sorted(handler.kept)] == ["big", "big.stdout"]
+    big = Reference("big"), Reference("big", "stdout")
+    files = {"output-big": outcome.text(), "stdout-big": outcome.text("stdout")}
+    assert pod(takes, *big, env=env, files=files).value == ["vv", "oo"]
+
+
 def test_replies_that_refuse(pod: Any, replies: Any) -> None:
     """An answer other than 2xx fails the task."""
     handler, env = replies

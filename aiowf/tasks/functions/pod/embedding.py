@@ -1,44 +1,108 @@
-"""The pod's modules as one text, without docstrings, comments and annotations."""
+"""What a script uses of the pod's modules, as one text without docstrings and annotations."""
 
 import ast
 import re
+from collections.abc import Iterator
 from functools import cache
-from importlib import resources
+from pathlib import Path
+
+from attrs import frozen
 
 from aiowf.wire import inert
 
+_MODULES = (
+    "encode",
+    "rich",
+    "output",
+    "replies",
+    "inputs",
+    "env",
+    "loading",
+    "nested",
+    "runner",
+    "structure",
+    "tee",
+    "install",
+)
 _INDENT = re.compile("^ +", re.MULTILINE)
+
+
+@frozen
+class _Piece:
+    """One definition of a module."""
+
+    module: str
+    text: str
+    names: frozenset[str]
+    """The names it uses; those of other definitions and of imported modules among them."""
 
 
 @cache
 def embedded(*names: str) -> str:
-    """Return the source of the pod's modules, ready to stand at the head of a script."""
-    folder = resources.files("aiowf.tasks.functions.pod")
-    trees = [ast.parse(folder.joinpath(f"{name}.py").read_text("utf-8")) for name in names]
-    imports: list[ast.stmt] = []
-    code: list[ast.stmt] = []
-    for tree in trees:
-        _Shrink().visit(tree)
-        for node in tree.body:
-            (imports if isinstance(node, ast.Import) else code).append(node)
-    modules = sorted({alias.name for node in imports for alias in node.names})  # type: ignore[attr-defined]
-    head = f"import {', '.join(modules)}\n\n" if modules else ""
-    text = head + "\n".join(ast.unparse(node) for node in code) + "\n"
-    text = _INDENT.sub(lambda indent: indent[0][::2], text)
-    assert inert.is_inert(text), names
-    return text
+    """Return the source of these definitions and of what they use, to stand at a script's head.
+
+    Args:
+        names: Functions and constants of the pod's modules, modules of Python that the script
+            itself uses, and modules of the pod, which stand for all that is in them.
+    """
+    pieces, modules = _pieces()
+    todo = list(names)
+    wanted: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name in wanted:
+            continue
+        wanted.add(name)
+        if name in pieces:
+            todo += pieces[name].names & (pieces.keys() | modules)
+        elif name in _MODULES:
+            todo += [each for each, piece in pieces.items() if piece.module == name]
+        else:
+            assert name in modules, name
+    imports = ", ".join(sorted(wanted & modules))
+    code = "\n".join(piece.text for name, piece in pieces.items() if name in wanted)
+    return f"import {imports}\n\n{code}\n"
+
+
+@cache
+def _pieces() -> tuple[dict[str, _Piece], frozenset[str]]:
+    """Return the definitions by name, in their order, and the modules that they import."""
+    pieces: dict[str, _Piece] = {}
+    modules: set[str] = set()
+    for module in _MODULES:
+        tree = ast.parse(Path(__file__).with_name(f"{module}.py").read_text("utf-8"))
+        modules |= {
+            alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names
+        }
+        for name, node in _defined(tree):
+            text = ast.unparse(_Shrink().visit(node))
+            text = _INDENT.sub(lambda indent: indent[0][::2], text)
+            assert inert.is_inert(text), name
+            assert name not in pieces, name
+            pieces[name] = _Piece(module, text, frozenset(_used(node)))
+    return pieces, frozenset(modules)
+
+
+def _defined(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            yield node.name, node
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id, node
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            yield node.targets[0].id, node
+
+
+def _used(node: ast.stmt) -> set[str]:
+    """Return the names that a definition looks for, without those of its own variables."""
+    names = [each for each in ast.walk(node) if isinstance(each, ast.Name)]
+    own = {each.arg for each in ast.walk(node) if isinstance(each, ast.arg)}
+    own |= {each.id for each in names if isinstance(each.ctx, ast.Store)}
+    return {each.id for each in names} - own
 
 
 class _Shrink(ast.NodeTransformer):
     """Leave out what only readers and type checkers of the module need."""
-
-    def visit_Module(self, node: ast.Module) -> ast.Module:
-        node.body = node.body[1:]
-        self.generic_visit(node)
-        return node
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt | None:
-        return None if node.level or node.module == "typing" else node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         if ast.get_docstring(node):
@@ -58,7 +122,3 @@ class _Shrink(ast.NodeTransformer):
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.Assign | None:
         return ast.Assign([node.target], node.value, lineno=node.lineno) if node.value else None
-
-    def visit_Assign(self, node: ast.Assign) -> ast.Assign | None:
-        is_alias = isinstance(node.targets[0], ast.Name) and node.targets[0].id == "Decoder"
-        return None if is_alias else node

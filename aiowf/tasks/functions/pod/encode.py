@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 
-def plain(value: Any) -> Any:
+def as_numbers(value: Any) -> Any:
     """Turn a numpy scalar or array into numbers."""
     if hasattr(value, "tolist"):
         return value.tolist()
@@ -13,4 +13,4 @@ def plain(value: Any) -> Any:
 
 def encode(value: Any) -> str:
     """Write the value as JSON text."""
-    return json.dumps(value, default=plain, ensure_ascii=False)
+    return json.dumps(value, default=as_numbers, ensure_ascii=False)

@@ -1,14 +1,14 @@
 """Values of earlier tasks: in their files, or fetched where the replies are."""
 
-import hashlib
 import json
 import os
 from typing import Any
 
-from .output import BASE, MARK, exchange, fail
+from .output import BASE, fail
+from .replies import MARK, digest, exchange, reply_name
 
 
-def receive(name: str, form: str, task: str) -> Any:
+def receive(name: str, form: str, task: str, output: str) -> Any:
     """Read a value that an earlier task produced."""
     with open(os.path.join(BASE, "in", name), encoding="utf-8", newline="") as file:
         text = file.read()
@@ -19,16 +19,17 @@ def receive(name: str, form: str, task: str) -> Any:
         return value
     if value[MARK] is None:
         return value["value"]
-    data = exchange("GET", task)
-    if hashlib.sha256(data).hexdigest() != value[MARK]:
+    data = exchange("GET", reply_name(task, output))
+    if digest(data) != value[MARK]:
         fail("the value of %s is not what that task sent" % task)
     return json.loads(data)
 
 
-def fill(given: list[Any], inputs: list[Any]) -> None:
+def fill(given: list[Any], inputs: list[Any]) -> list[Any]:
     """Put each value at its path among the arguments."""
-    for path, name, form, task in inputs:
+    for path, *source in inputs:
         place = given
         for step in path[:-1]:
             place = place[step]
-        place[path[-1]] = receive(name, form, task)
+        place[path[-1]] = receive(*source)
+    return given

@@ -10,7 +10,7 @@ from typing import Any
 
 from .output import note
 
-FILES: set[str] = set()
+FILES: dict[str, list[str]] = {}
 
 
 def module(name: str) -> Any:
@@ -29,14 +29,13 @@ def load(name: str, file: str, line: int, text: str, code: str = "", scope: Any 
     """Run a piece of the user's source, which begins at that line of that file, in its module."""
     space = module(name).__dict__
     space["__file__"] = file
-    FILES.add(file)
-    known: Any = linecache.cache
-    lines = known.setdefault(file, (0, None, [], file))[2]
-    lines += ["\n"] * (line + text.count("\n") - len(lines))
-    for number, row in enumerate(text.rstrip("\n").split("\n"), line - 1):
-        lines[number] = row + "\n"
-    code = code or "\n" * (line - 1) + text
+    lines = FILES.setdefault(file, [])
+    linecache.cache[file] = 0, None, lines, file
+    rows = [row + "\n" for row in text.rstrip("\n").split("\n")]
+    lines += ["\n"] * (line + len(rows) - len(lines))
+    lines[line - 1 : line - 1 + len(rows)] = rows
     flags = __future__.annotations.compiler_flag
+    code = code or "\n" * (line - 1) + text
     exec(compile(code, file, "exec", flags, True), space, scope)
 
 
@@ -45,7 +44,5 @@ def report(kind: Any, error: Any, tb: Any) -> None:
     user = tb
     while user and user.tb_frame.f_code.co_filename not in FILES:
         user = user.tb_next
-    while tb and tb.tb_frame.f_code.co_filename == report.__code__.co_filename:
-        tb = tb.tb_next
     traceback.print_exception(kind, error.with_traceback(user or tb), user or tb)
     note("".join(traceback.format_exception_only(kind, error)).strip())

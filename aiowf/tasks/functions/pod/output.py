@@ -1,16 +1,13 @@
-"""The files by which a pod tells what came of it; a value too large for them travels by replies."""
+"""The files by which a pod tells what came of it."""
 
-import hashlib
-import json
 import os
 import sys
-from typing import Any, NoReturn
+from typing import Any, Callable, NoReturn, Optional
 
-from .rich import encode
+from .encode import encode
 
 BASE = os.environ.get("AIOWF_DIR", "/tmp/aiowf")
 LIMIT = 262144
-MARK = "aiowf.dev/value"
 
 
 def note(message: str) -> None:
@@ -35,46 +32,20 @@ def write(name: str, data: bytes) -> None:
         file.write(data)
 
 
-def deliver(name: str, value: Any) -> None:
-    """Write the value as inert JSON, or send it if it is too large."""
+def deliver(
+    name: str,
+    value: Any,
+    to_json: Callable[[Any], str] = encode,
+    send: Optional[Callable[[str, bytes], bytes]] = None,
+) -> None:
+    """Write the value as inert JSON; `send` takes one that is too large and gives its marker."""
     try:
-        text = encode(value).replace("$", "\\u0024").replace("{" * 2, "{\\u007b")
+        text = to_json(value).replace("$", "\\u0024").replace("{" * 2, "{\\u007b")
     except (TypeError, ValueError) as error:
         fail("the value cannot be sent: %s" % error)
     data = text.encode("utf-8", "backslashreplace")
-    write(name, send_large(data) if len(data) > LIMIT else data)
-
-
-def send_large(data: bytes) -> bytes:
-    """Put the value where the replies go; return the marker that stands for it."""
-    if not (os.environ.get("AIOWF_REPLY_SOCKET") or os.environ.get("AIOWF_REPLY_URL")):
-        fail(
-            "the value has %d bytes, the limit is %d: configure replies (Kafka), "
-            "or write it to the shared directory" % (len(data), LIMIT)
-        )
-    exchange("PUT", os.environ.get("AIOWF_TASK", ""), data)
-    return json.dumps({MARK: hashlib.sha256(data).hexdigest(), "size": len(data)}).encode()
-
-
-def exchange(method: str, task: str, data: Any = None) -> bytes:
-    """Put or get the large value of a task."""
-    import http.client
-    import socket
-    import urllib.parse
-
-    get: Any = os.environ.get
-    url = urllib.parse.urlsplit(get("AIOWF_REPLY_URL") or "http://replies")
-    link = getattr(http.client, url.scheme.upper() + "Connection")(url.netloc, timeout=60)
-    if get("AIOWF_REPLY_SOCKET"):
-        link.sock = socket.socket(socket.AF_UNIX)
-        link.sock.connect(get("AIOWF_REPLY_SOCKET"))
-    token = get("AIOWF_REPLY_TOKEN")
-    headers = {"Authorization": "Bearer " + token} if token else {}
-    path = url.path.rstrip("/") + get("AIOWF_REPLY_VALUE_PATH", "") + "/" + task
-    link.request(method, path, data, headers)
-    answer = link.getresponse()
-    body: bytes = answer.read()
-    link.close()
-    if answer.status // 100 != 2:
-        fail("%s %s: %d %s" % (method, path, answer.status, answer.reason))
-    return body
+    if len(data) > LIMIT:
+        if not send:
+            fail("the value has %d bytes and is not what the annotation promises" % len(data))
+        data = send(name, data)
+    write(name, data)

@@ -4,36 +4,39 @@ import base64
 import dataclasses
 import enum
 import json
-import os
 from typing import Any
+
+METHODS = "tolist", "isoformat", "total_seconds", "__fspath__"
+BY_NAME = {
+    "UUID": str,
+    "Decimal": str,
+    "Fraction": str,
+    "Mapping": dict,
+    "mappingproxy": dict,
+    "set": list,
+    "frozenset": list,
+    "deque": list,
+}
 
 
 def plain(value: Any) -> Any:
     """Take one step from a value that JSON does not know to one that it does."""
     kind = type(value)
-    names = {base.__name__ for base in kind.__mro__}
     if isinstance(value, enum.Enum):
         return value.value
-    if hasattr(kind, "tolist"):
-        return value.tolist()
+    fields = getattr(kind, "__attrs_attrs__", None)
     if dataclasses.is_dataclass(kind):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(kind)}
-    if hasattr(kind, "__attrs_attrs__"):
-        return {field.name: getattr(value, field.name) for field in kind.__attrs_attrs__}
+        fields = dataclasses.fields(kind)
+    if fields is not None:
+        return {field.name: getattr(value, field.name) for field in fields}
     if isinstance(value, (bytes, bytearray)):
         return base64.b64encode(value).decode()
-    if hasattr(kind, "isoformat"):
-        return value.isoformat()
-    if hasattr(kind, "total_seconds"):
-        return value.total_seconds()
-    if hasattr(kind, "__fspath__"):
-        return os.fspath(value)
-    if names & {"UUID", "Decimal", "Fraction"}:
-        return str(value)
-    if names & {"Mapping", "mappingproxy"}:
-        return dict(value)
-    if names & {"set", "frozenset", "deque"}:
-        return list(value)
+    for method in METHODS:
+        if hasattr(kind, method):
+            return getattr(value, method)()
+    for base in kind.__mro__:
+        if base.__name__ in BY_NAME:
+            return BY_NAME[base.__name__](value)
     hint = "; return list(...) instead" if hasattr(kind, "__next__") else ""
     raise TypeError("%s is no JSON value%s" % (kind, hint))
 
@@ -50,7 +53,7 @@ def tidy(value: Any, key: bool = False) -> Any:
     return tidy(plain(value), key)
 
 
-def encode(value: Any) -> str:
+def encode_any(value: Any) -> str:
     """Write the value as JSON text; a key that JSON does not know needs the slower way."""
     try:
         return json.dumps(value, default=plain, ensure_ascii=False)

@@ -1,13 +1,10 @@
-"""Call the function, write its value."""
+"""Call the function."""
 
-import json
 import sys
 from typing import Any, Callable
 
-from .env import write_env
-from .inputs import fill
 from .loading import report
-from .output import MARK, deliver, note
+from .output import note
 
 
 def begin() -> None:
@@ -34,21 +31,3 @@ def call(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) 
             note(end.code)
         if end.code not in (None, 0):
             raise
-
-
-def run(
-    function: Callable[..., Any],
-    arguments: str,
-    inputs: Any = (),
-    structure: Any = None,
-    env: bool = False,
-) -> None:
-    """Call the function with the arguments and deliver its value."""
-    given = json.loads(arguments)
-    if inputs:
-        fill(given, inputs)
-    value = call(function, *(structure(*given) if structure else given))
-    marked = isinstance(value, dict) and MARK in value
-    deliver("return", {MARK: None, "value": value} if marked else value)
-    if env:
-        write_env("return-env", value)

@@ -8,6 +8,7 @@ from typing import Any, Callable
 
 from .env import write_env
 from .output import deliver
+from .replies import send_large
 
 
 def tee() -> Callable[..., Any]:
@@ -36,10 +37,11 @@ def tee() -> Callable[..., Any]:
         copier.join(10)  # a child that lives on may hold the pipe
 
     def finish(env: bool) -> None:
+        atexit.unregister(end)
         end()
         text = kept.decode(errors="replace")
         text = text[:-1] if text.endswith("\n") else text
-        deliver("stdout", text)
+        deliver("stdout", text, send=send_large)
         if env:
             write_env("stdout-env", text)
 

@@ -1,0 +1,283 @@
+"""From an operation, a workflow or a template to the request that creates it."""
+
+import hashlib
+import math
+import secrets
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from aiowf.errors import ConfigurationError
+from aiowf.manifest import (
+    Metadata,
+    ObjectMeta,
+    SubmitOpts,
+    TTLStrategy,
+    Workflow,
+    WorkflowSpec,
+    dumps,
+    structure,
+)
+from aiowf.manifest.checks import check_size, check_workflow
+from aiowf.manifest.fields import evolve
+from aiowf.manifest.names import MAX_LABEL, dns_label
+from aiowf.manifest.rendering import Renderable, ReplyTarget, Submission
+from aiowf.manifest.spelling import check_fields
+from aiowf.wire import labels
+
+if TYPE_CHECKING:
+    from aiowf.client.backend import Backend
+
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+_SUFFIX = 10
+# An answer that was lost is looked for this long, or for this share of the workflow's time to live:
+# a workflow that ran and was deleted meanwhile must not be taken for one that never ran.
+WINDOW_SECONDS = 60.0
+_SHARE_OF_TTL = 0.5
+CREATE = "WorkflowService_CreateWorkflow"
+SUBMIT = "WorkflowService_SubmitWorkflow"
+
+
+@frozen(kw_only=True)
+class Plan:
+    """What a client has to know of a workflow that it submits, as long as it is awaited.
+
+    Attributes:
+        name: The full name of the workflow.
+        key: What tells our workflow from another of the same name.
+        durable: Whether the name comes from an `id`: a workflow that is there already is ours too.
+        decoders: Task name → what reads its return value.
+        wants_files: Whether files of the shared directory come back.
+        wants_notice: Whether its exit handler tells this client of the end.
+    """
+
+    name: str
+    key: str
+    durable: bool = False
+    decoders: Mapping[str, Callable[[str | bytes], Any]] = field(factory=dict)
+    wants_files: bool = False
+    wants_notice: bool = False
+
+
+@frozen(kw_only=True)
+class Parcel:
+    """A workflow that is ready to be sent.
+
+    Attributes:
+        plan: What is known of it when it was sent.
+        operation: The server's operation that creates it.
+        body: The body of the request.
+        window: Seconds after the first sending in which it may be sent once more.
+    """
+
+    plan: Plan
+    operation: str = CREATE
+    body: bytes = field(repr=False)
+    window: float = WINDOW_SECONDS
+
+
+def full_name(prefix: str, id: str | None) -> str:
+    """Return the name of a workflow: from the id, so that it is found again, or a random one."""
+    text = secrets.token_bytes(8) if id is None else hashlib.sha256(f"{prefix}\0{id}".encode())
+    number = int.from_bytes(text if isinstance(text, bytes) else text.digest())
+    digits = ""
+    for _ in range(_SUFFIX):
+        number, digit = divmod(number, len(_ALPHABET))
+        digits += _ALPHABET[digit]
+    return prefix + digits
+
+
+def idempotency_key(prefix: str, id: str | None) -> str:
+    """Return the value of the idempotency label."""
+    if id is None:
+        return secrets.token_hex(16)
+    return hashlib.sha256(f"aiowf\0{prefix}\0{id}".encode()).hexdigest()[:32]
+
+
+def window_of(ttl: TTLStrategy | None) -> float:
+    """Return for how many seconds a workflow of this time to live may be sent once more."""
+    if ttl is None:
+        return WINDOW_SECONDS
+    told = (ttl.seconds_after_completion, ttl.seconds_after_success, ttl.seconds_after_failure)
+    shortest = min((each for each in told if each is not None), default=math.inf)
+    return min(WINDOW_SECONDS, _SHARE_OF_TTL * shortest)
+
+
+def name_of_operation(op: Renderable, id: str | None = None) -> str:
+    """Return the full name of the workflow that an operation becomes now.
+
+    Raises:
+        ConfigurationError: It becomes none, or the id is none.
+    """
+    check_id(id)
+    if not callable(getattr(op, "to_workflow", None)):
+        raise ConfigurationError(
+            f"{type(op).__name__} does not become a workflow",
+            hint="Operations that run in the service itself are executed without a client.",
+        )
+    return full_name(op.name, id)
+
+
+async def plan_operation(
+    op: Renderable,
+    name: str,
+    backend: "Backend",
+    *,
+    id: str | None = None,
+    timeout: float | None = None,
+) -> Parcel:
+    """Render an operation for this backend.
+
+    Args:
+        op: The operation.
+        name: The full name of the workflow, as `name_of_operation` gave it.
+        backend: The server, and what goes with it.
+        id: Makes the execution durable.
+        timeout: Seconds after which the workflow may be stopped, for a sync operation.
+
+    Raises:
+        ConfigurationError: It cannot be rendered, or Argo would refuse it; nothing was sent.
+    """
+    reply = backend.reply_target(is_sync=op.is_sync, wants_files=op.wants_files)
+    submission = Submission(
+        workflow_name=name,
+        claims={claim: await backend.claim_exists(claim) for claim in op.claims},
+        reply=backend.reply_target(is_sync=op.is_sync, wants_files=op.wants_files),
+        runtime_image=backend.runtime_image,
+        deadline=math.ceil(timeout) if timeout is not None and op.is_sync else None,
+    )
+    plan = Plan(
+        name=name,
+        key=idempotency_key(op.name, id),
+        durable=id is not None,
+        decoders=op.decoders,
+        wants_files=op.wants_files,
+        wants_notice=submission.reply is not None and submission.reply.notify,
+    )
+    rendered = op.to_workflow(backend.profile, submission=submission)
+    return _parcel(rendered, plan, backend, id=id, replies=reply)
+
+
+def plan_workflow(
+    workflow: Workflow | Mapping[str, Any], backend: "Backend", *, id: str | None = None
+) -> Parcel:
+    """Prepare a workflow that somebody else wrote.
+
+    Raises:
+        ConfigurationError: Argo would refuse it, or drop a part of it silently.
+    """
+    check_id(id)
+    workflow = as_workflow(workflow)
+    meta = workflow.metadata or ObjectMeta()
+    if meta.name and id is not None:
+        raise ConfigurationError(
+            f"the workflow has a name, {meta.name}, and id={id!r} would make another",
+            where="metadata.name",
+            hint="Give it generateName and an id, or its name alone.",
+        )
+    name = meta.name or full_name(str(meta.generate_name), id)
+    key = idempotency_key(meta.name or str(meta.generate_name), id)
+    plan = Plan(name=name, key=key, durable=id is not None)
+    return _parcel(workflow, plan, backend, id=id)
+
+
+def as_workflow(workflow: Workflow | Mapping[str, Any]) -> Workflow:
+    """Return a workflow that has a name, or the begin of one.
+
+    Raises:
+        ConfigurationError: It has none, or a field that Argo does not know.
+    """
+    if not isinstance(workflow, Workflow):
+        check_fields(workflow)
+        workflow = structure(dict(workflow), Workflow)
+    if workflow.metadata is None or not (workflow.metadata.name or workflow.metadata.generate_name):
+        raise ConfigurationError(
+            "a workflow needs a name", where="metadata", hint="Set name or generateName."
+        )
+    return workflow
+
+
+def plan_template(
+    template: str,
+    kind: str,
+    options: SubmitOpts,
+    backend: "Backend",
+    *,
+    ttl: TTLStrategy | None,
+    id: str | None = None,
+) -> Parcel:
+    """Prepare a workflow of a stored template, whose parameters were checked.
+
+    Raises:
+        ConfigurationError: The options or the id make no sense.
+    """
+    check_id(id)
+    prefix = f"{template[: MAX_LABEL - 1 - _SUFFIX].replace('.', '-').rstrip('-')}-"
+    name = options.name or full_name(prefix, id)
+    plan = Plan(
+        name=dns_label(name, "name"),
+        key=idempotency_key(options.name or prefix, id),
+        durable=id is not None,
+    )
+    own = f"{labels.SESSION}={backend.session_id},{labels.IDEMPOTENCY_KEY}={plan.key}"
+    notes = options.annotations
+    body = {
+        "resourceKind": kind,
+        "resourceName": template,
+        "submitOptions": evolve(
+            options,
+            name=name,
+            labels=f"{options.labels},{own}" if options.labels else own,
+            annotations=notes,
+        ),
+    }
+    return Parcel(plan=plan, operation=SUBMIT, body=dumps(body), window=window_of(ttl))
+
+
+def check_id(id: str | None) -> None:
+    """Check the id of a durable execution.
+
+    Raises:
+        ConfigurationError: It is no text, or empty.
+    """
+    if id is not None and (not isinstance(id, str) or not id):
+        raise ConfigurationError(f"id={id!r}: it is a string that is not empty")
+
+
+def _parcel(
+    workflow: Workflow,
+    plan: Plan,
+    backend: "Backend",
+    *,
+    id: str | None = None,
+    replies: ReplyTarget | None = None,
+) -> Parcel:
+    meta = workflow.metadata or ObjectMeta()
+    ours = {labels.SESSION: backend.session_id, labels.IDEMPOTENCY_KEY: plan.key}
+    notes = backend.reply_annotations() if replies is not None else {}
+    if id is not None:
+        notes[labels.DURABLE_ID] = id
+    spec = workflow.spec or WorkflowSpec()
+    pods = spec.pod_metadata or Metadata()
+    workflow = evolve(
+        workflow,
+        api_version=workflow.api_version or "argoproj.io/v1alpha1",
+        kind=workflow.kind or "Workflow",
+        metadata=evolve(
+            meta,
+            name=plan.name,
+            labels={**(meta.labels or {}), **ours},
+            annotations={**(meta.annotations or {}), **notes} or None,
+        ),
+        spec=evolve(
+            spec,
+            pod_metadata=evolve(
+                pods, labels={**(pods.labels or {}), labels.OPERATION_ID: plan.key}
+            ),
+        ),
+    )
+    check_workflow(workflow)
+    body = b'{"workflow":' + dumps(workflow) + b"}"
+    check_size(body)
+    return Parcel(plan=plan, body=body, window=window_of(spec.ttl_strategy))

@@ -1,0 +1,71 @@
+"""Files of a result: large ones are not in memory, and none is written outside."""
+
+import gc
+import hashlib
+import pickle
+from pathlib import Path
+
+import pytest
+
+from aiowf.errors import ConfigurationError
+from aiowf.replies import Files, files
+from aiowf.wire.replies import FileEntry
+
+
+def filled(contents: dict[str, list[bytes]]) -> Files:
+    """Return files whose chunks have come, the last one first."""
+    made = Files()
+    for path, chunks in contents.items():
+        for index in reversed(range(len(chunks))):
+            made.put(path, index, chunks[index])
+        whole = b"".join(chunks)
+        digest = hashlib.sha256(whole).hexdigest()
+        assert digest == made.join(FileEntry(path, len(whole), digest, len(chunks)))
+    return made
+
+
+def test_large_files_are_in_a_temporary_file_that_goes_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is above the threshold lies in one temporary file, deleted with the last reference."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    large = [b"a" * files.SMALL_BYTES, b"b" * (files.SMALL_BYTES + 1), b"c"]
+    made = filled({"large": large, "small": [b"x"]})
+    (spool,) = tmp_path.iterdir()
+    assert spool.stat().st_size == files.SMALL_BYTES + 1
+    assert made["large"] == b"".join(large)
+    assert dict(pickle.loads(pickle.dumps(made))) == dict(made)
+    del made
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_many_small_files_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound for all of them together, small files go to the temporary file too."""
+    monkeypatch.setattr(files, "IN_MEMORY_BYTES", 10)
+    contents = {str(n): [bytes([n]) * 4] for n in range(5)}
+    made = filled(contents)
+    assert {path: chunks[0] for path, chunks in contents.items()} == dict(made)
+    assert made._in_memory == 8
+
+
+def test_content_as_text_and_json_and_saved(tmp_path: Path) -> None:
+    """Files are read as text and as JSON, and saved with their directories."""
+    made = Files({"ünï.txt": "é".encode(), "a/b.json": b'{"x": 1}', "empty": b""})
+    assert (made.text("ünï.txt"), made.json("a/b.json")) == ("é", {"x": 1})
+    assert repr(made) == "Files(ünï.txt, a/b.json, empty)"
+    assert ("empty" in made, "other" in made, len(made)) == (True, False, 3)
+    written = made.save(tmp_path / "out")
+    assert {path: path.read_bytes() for path in written} == {
+        tmp_path / "out" / path: made[path] for path in made
+    }
+
+
+@pytest.mark.parametrize("path", ["../a", "/a", "a/../../b", "a\\b", "link/a", "."])
+def test_nothing_is_written_outside(tmp_path: Path, path: str) -> None:
+    """Whatever a path claims, and wherever links lead, nothing is written outside."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "link").symlink_to(tmp_path)
+    with pytest.raises(ConfigurationError, match="lies outside"):
+        Files({"good": b"", path: b"x"}).save(tmp_path / "out")
+    assert [each.name for each in (tmp_path / "out").iterdir()] == ["link"]
