@@ -9,6 +9,8 @@ nox.options.sessions = ["lint", "typing", "docs", "coverage"]
 nox.options.reuse_venv = "yes"
 
 PROJECT = nox.project.load_toml("pyproject.toml")
+# These tests take longer than the rest: a traceback after 100 s would only confuse.
+QUIET = ("pytest", "-o", "faulthandler_timeout=0")
 PYTHONS = nox.project.python_versions(PROJECT)
 
 
@@ -43,7 +45,7 @@ def kafka(session: nox.Session) -> None:
     """Run the tests that need a real Kafka broker; they start their own."""
     install(session, "test")
     install_broker(session)
-    session.run("pytest", "-m", "kafka", "tests/kafka", "--timeout=400", *session.posargs)
+    session.run(*QUIET, "-m", "kafka", "tests/kafka", "--timeout=400", *session.posargs)
 
 
 @nox.session
@@ -51,7 +53,7 @@ def soak(session: nox.Session) -> None:
     """Send results for minutes while the broker restarts again and again: none lost, none twice."""
     install(session, "test")
     install_broker(session)
-    session.run("pytest", "-m", "soak", "tests/kafka", "--timeout=1800", *session.posargs)
+    session.run(*QUIET, "-m", "soak", "tests/kafka", "--timeout=1800", *session.posargs)
 
 
 @nox.session

@@ -1,7 +1,7 @@
-"""150 one-line Bash tasks in one ParallelOperation, and the same processes from a bare asyncio loop.
+"""150 one-line Bash tasks in one ParallelOperation, to the same processes from a bare loop.
 
-Ours is the whole way: rendering, submission, engine, watch, result. Both are run in turns, at the same
-concurrency; the medians are compared.
+Ours is the whole way: rendering, submission, engine, watch, result. Both are run in turns, at the
+same concurrency; the medians are compared.
 """
 
 import asyncio

@@ -59,8 +59,9 @@ async def execute(
 async def _execute_within(
     client: "Client", op: Renderable, run: "Run[Any]", id: str | None, limit: float, on_cancel: str
 ) -> Any:
+    scope = asyncio.timeout(limit)
     try:
-        async with asyncio.timeout(limit) as scope:
+        async with scope:
             await client.send_operation(op, run, id=id, timeout=limit)
             return await run.wait() if op.is_sync else run
     except TimeoutError:

@@ -9,8 +9,8 @@ from attrs import define, field
 _FIRST_CUT, _CUT = 0.5, 0.7
 _SLOWEST = 0.5
 _FIRST_SPEED = 5.0
-# Each submission that is accepted adds so much: a tenth of the speed in a second.
-_GAIN = 0.1
+# Each submission that is accepted adds so much, and this share of the speed.
+_GAIN, _GAIN_SHARE = 0.1, 0.01
 # Above this speed there is no bound any more; an Argo Server by default answers 1,000 a second.
 _FREE = 1000.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 8.0
@@ -38,18 +38,28 @@ class Pace:
     # Those who wait have their turns in the order in which they came.
     _queue: asyncio.Lock = field(factory=asyncio.Lock, init=False)
 
-    async def turn(self) -> float:
-        """Wait until one more may be sent; return the time of the event loop."""
+    async def turn(self, *, again: bool = False) -> float:
+        """Wait until one more may be sent; return the time of the event loop.
+
+        Args:
+            again: Whether it was sent before: then it goes before those that were not.
+        """
         clock = asyncio.get_running_loop().time
         if self.rate is None and self._next <= (now := clock()):
             return now
+        if again:
+            return await self._take()
         async with self._queue:
-            # A 429 may come while this sleeps.
-            while (rest := self._next - clock()) > 0:  # noqa: ASYNC110
-                await asyncio.sleep(rest)
-            now = clock()
-            self._next = now + (1 / self.rate if self.rate else 0.0)
-            return now
+            return await self._take()
+
+    async def _take(self) -> float:
+        clock = asyncio.get_running_loop().time
+        # A 429 may come while this sleeps, or another one take its place.
+        while (rest := self._next - clock()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(rest)
+        now = clock()
+        self._next = now + (1 / self.rate if self.rate else 0.0)
+        return now
 
     def accepted(self) -> None:
         """Note that the server has taken one."""
@@ -59,7 +69,7 @@ class Pace:
         self._accepted += 1
         if self.rate is not None:
             self._pause = _FIRST_PAUSE
-            self.rate += _GAIN
+            self.rate += _GAIN + _GAIN_SHARE * self.rate
             if self.rate > _FREE:
                 self.rate = None
 

@@ -68,8 +68,9 @@ async def send(parcel: Parcel, backend: "Backend", namespace: str, pace: Pace) -
     window_ends = float("inf")
     begun = loop.time()
     pauses = _pauses()
+    sent_at = 0.0
     while True:
-        sent_at = await pace.turn()
+        sent_at = await pace.turn(again=sent_at > 0)
         if doubt is not None and sent_at > window_ends:
             raise _unknown(parcel, doubt)
         try:

@@ -57,8 +57,9 @@ async def wait(
 
 
 async def _result_within(run: "Run[Any]", limit: float) -> "Result[Any]":
+    scope = asyncio.timeout(limit)
     try:
-        async with asyncio.timeout(limit) as scope:
+        async with scope:
             return await _result(run)
     except TimeoutError:
         if not scope.expired():

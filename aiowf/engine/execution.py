@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from aiowf.engine import naming
+from aiowf.engine.closing import closing_message, not_started_message
 from aiowf.engine.dag import DagFrame
 from aiowf.engine.durations import seconds
 from aiowf.engine.frames import Frame, template_limits
@@ -53,11 +54,11 @@ def execute(run: "WorkflowRun", plan: Plan, call: "Call", owner: Frame) -> Node:
     """
     around = call.boundary or owner.node
     strategy = plan.data.get("retryStrategy") or run.spec.get("retryStrategy")
-    retries = strategy is not None and not call.is_attempt
+    strategy = None if call.is_attempt else strategy
     node = run.add(
         call.name,
         call.display_name,
-        "Retry" if retries else _KINDS[plan.kind][0],
+        "Retry" if strategy is not None else _KINDS[plan.kind][0],
         template=plan.name,
         boundary=around.boundary if call.is_attempt else around.id,
         owner=owner,
@@ -65,7 +66,7 @@ def execute(run: "WorkflowRun", plan: Plan, call: "Call", owner: Frame) -> Node:
         on_exit=call.on_exit or around.on_exit,
     )
     try:
-        if retries:
+        if strategy is not None:
             _start_retries(
                 run, node, call, plan.retry_strategy(call.arguments, strategy, run.variables)
             )
@@ -114,7 +115,7 @@ def _suspend(start: _Start) -> None:
     if declared:
         node.outputs = {"parameters": declared}
     if run.closing(node):
-        run.settle(node, "Failed", run.closing_message)
+        run.settle(node, "Failed", closing_message(run))
         return
     duration = data["suspend"].get("duration")
     if not duration:
@@ -151,7 +152,7 @@ def _pod(start: _Start) -> None:
     run.active_pods += 1
     if run.closing(node):
         node.pod.ended = True
-        run.settle(node, "Failed", run.not_started_message)
+        run.settle(node, "Failed", not_started_message(run))
     else:
         run.host.start_pod(run, node)
 

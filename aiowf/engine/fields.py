@@ -48,20 +48,26 @@ class Fields:
 
     def prune(self, data: Any, path: str = "") -> Any:
         """Return a copy of JSON data with what is wanted; elements of lists share their path."""
+        if path and self._covers(path):
+            return {} if self.excluding else data
+        return self._prune(data, path)
+
+    def _prune(self, data: Any, path: str) -> Any:
+        """Prune what stands at a path that is not listed, nor is one above it."""
         if isinstance(data, list):
-            return [self.prune(item, path) for item in data]
+            return [self._prune(item, path) for item in data]
         if not isinstance(data, Mapping):
             return data
         kept: dict[str, Any] = {}
         for key, value in data.items():
             below = f"{path}.{key}" if path else key
-            covered = self._covers(below)
+            covered = below in self.paths
             if not self.excluding and covered:
                 kept[key] = value
             elif below in self._prefixes:
                 if not self.excluding and not isinstance(value, (Mapping, list)):
                     continue
-                kept[key] = self.prune(value, below)
+                kept[key] = self._prune(value, below)
             elif self.excluding and not covered:
                 kept[key] = value
         return kept

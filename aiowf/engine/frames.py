@@ -67,6 +67,9 @@ class Frame(ABC):
         self.fill()
         self.advance(child)
 
+    def give_up(self) -> None:  # noqa: B027 (most frames wait for nothing else)
+        """End a wait for anything but children, if nothing new may start."""
+
     @abstractmethod
     def advance(self, child: Node) -> None:
         """Go on after a child was fulfilled."""

@@ -7,6 +7,7 @@ from attrs import define, evolve, field, frozen
 
 from aiowf.engine import durations
 from aiowf.engine.calls import Call
+from aiowf.engine.closing import closing_message
 from aiowf.engine.expressions import ExpressionError, is_true
 from aiowf.engine.frames import Frame
 from aiowf.engine.nodes import UNSUCCESSFUL, Node
@@ -144,7 +145,7 @@ class RetryFrame(Frame):
             self.run.settle(self.node, "Succeeded")
             return
         if self.run.closing(self.node):
-            self.run.settle(self.node, child.phase, self.run.closing_message)
+            self.run.settle(self.node, child.phase, closing_message(self.run))
             return
         try:
             decision = decide(self._strategy(), self.attempts, last_retry(child))
@@ -163,7 +164,7 @@ class RetryFrame(Frame):
         """End the wait for the next attempt, if nothing new may start."""
         if not self.node.fulfilled and not self.active and self.run.closing(self.node):
             self.waiting.clear()
-            self.run.settle(self.node, self.attempts[-1].phase, self.run.closing_message)
+            self.run.settle(self.node, self.attempts[-1].phase, closing_message(self.run))
 
     def _strategy(self) -> Mapping[str, Any]:
         expression = self.strategy.get("expression")

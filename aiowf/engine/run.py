@@ -12,20 +12,18 @@ from attrs import define, field
 from aiowf.engine import naming
 from aiowf.engine.calls import Call
 from aiowf.engine.clock import Clock
+from aiowf.engine.closing import close_down, close_late, closing_message
 from aiowf.engine.execution import execute
 from aiowf.engine.frames import Frame
 from aiowf.engine.nodes import UNSUCCESSFUL, Node
 from aiowf.engine.plan import ExecutionError, Plans
 from aiowf.engine.pods import Ending, resolve_volumes
 from aiowf.engine.rendering import render_head
-from aiowf.engine.retries import RetryFrame
 from aiowf.engine.variables import failures, global_variables
 from aiowf.manifest import Volume
 from aiowf.wire import labels
 
 _log = logging.getLogger(__name__)
-SHUTDOWN_TEXT = "Stopped with strategy '{}'"
-STEP_DEADLINE = "Step exceeded its deadline"
 
 
 class Host(Protocol):
@@ -350,33 +348,13 @@ class WorkflowRun:
 
     def _deadline(self) -> None:
         self.too_late = True
-        for node in list(self.nodes.values()):
-            if isinstance(node.frame, RetryFrame):
-                node.frame.give_up()
-            if node.on_exit or node.fulfilled or not node.counted:
-                continue
-            self.settle(node, "Failed", STEP_DEADLINE)
-            if node.pod is not None:
-                self.host.kill_pod(self, node)
+        close_late(self)
 
     def shut_down(self, strategy: str) -> None:
         """Stop ("Stop", "Terminate"): end what runs; after a Stop the exit handler still runs."""
         self.shutdown = strategy
         self.spec = {**self.spec, "shutdown": strategy}
-        self._move(self._shut_down)
-
-    def _shut_down(self) -> None:
-        for node in list(self.nodes.values()):
-            if isinstance(node.frame, RetryFrame):
-                node.frame.give_up()
-            if node.fulfilled or not node.counted or not self.closing(node):
-                continue
-            if node.pod is not None:
-                self.host.kill_pod(self, node)
-                if node.pod.started is None:
-                    self.settle(node, "Failed", self.not_started_message)
-            else:
-                self.settle(node, "Failed", self.closing_message)
+        self._move(lambda: close_down(self))
 
     def act(self, action: Callable[[], None]) -> None:
         """Change nodes by hand, and let everything follow from it."""
@@ -387,18 +365,6 @@ class WorkflowRun:
         if self.shutdown == "Terminate":
             return True
         return not node.on_exit and bool(self.shutdown or self.too_late)
-
-    @property
-    def closing_message(self) -> str:
-        """Why nothing new may start."""
-        return SHUTDOWN_TEXT.format(self.shutdown) if self.shutdown else STEP_DEADLINE
-
-    @property
-    def not_started_message(self) -> str:
-        """What is said of a pod that does not start any more."""
-        if self.shutdown:
-            return f"workflow shutdown with strategy:  {self.shutdown}"
-        return STEP_DEADLINE
 
     # The end.
 
@@ -434,7 +400,7 @@ class WorkflowRun:
         entry, handler = self.entry_node, self.exit_node
         assert entry is not None
         if entry.phase in UNSUCCESSFUL:
-            stopped = SHUTDOWN_TEXT.format(self.shutdown) if self.shutdown else entry.message
+            stopped = closing_message(self) if self.shutdown else entry.message
             self._end(entry.phase, stopped)
         elif handler is not None and handler.phase in UNSUCCESSFUL:
             self._end(handler.phase, handler.message)
@@ -447,8 +413,11 @@ class WorkflowRun:
         self.close()
         self._relabel()
         for node in self.nodes.values():
+            # A finished workflow may be kept for a long time; what moved it is not needed any more.
+            node.owner = node.frame = None
             if node.pod is not None and not node.pod.ended:
                 self.host.kill_pod(self, node)
+        self._plans = Plans()
         self.host.completed(self)
 
     def close(self) -> None:

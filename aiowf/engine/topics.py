@@ -85,7 +85,12 @@ class Topic:
         try:
             while not self.is_deleted:
                 news = self._news
-                data, offset = await self.read(offset)
+                try:
+                    data, offset = await self.read(offset)
+                except FileNotFoundError:
+                    if self.is_deleted:  # It went while it was read.
+                        return
+                    raise
                 if data:
                     yield data
                     continue

@@ -252,14 +252,12 @@ def _writer(kind: Any, made: Converter) -> _Write | None:
     return made.get_unstructure_hook(kind) if is_value(kind) else None
 
 
-def _write_items(write: _Write, items: Any) -> list[Any] | None:
-    if items is None:  # an explicit null in a list of lists, such as steps
-        return None
-    return [write(item) for item in items]
+def _write_items(write: _Write, items: Any) -> list[Any]:
+    return [None if item is None else write(item) for item in items]
 
 
 def _write_mapping(write: _Write, items: Any) -> dict[str, Any]:
-    return {key: write(item) for key, item in items.items()}
+    return {key: None if item is None else write(item) for key, item in items.items()}
 
 
 # Configured once; other rooms may register hooks of their own values here.

@@ -23,13 +23,34 @@ _V = TypeVar("_V")
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(attrs.field,))
 def value(cls: type[_C]) -> type[_C]:
     """Make a class of frozen values with keyword-only fields, all of them None by default."""
-    made: Any = attrs.frozen(kw_only=True, init=False, eq=False, repr=False, slots=False)(cls)
-    names = tuple(field.name for field in attrs.fields(made))
+    made: Any = cls
+    names = tuple(cls.__annotations__)
+    made.__attrs_attrs__ = _Attributes({name: vars(cls).get(name) for name in names})
     for name in names:
         setattr(made, name, None)  # what an instance does not hold itself
     setattr(made, _KNOWN, frozenset(names))
     made.__init__, made.__eq__, made.__hash__, made.__repr__ = _init, _equal, _hash, _show
+    made.__setattr__ = made.__delattr__ = _frozen
     return cls
+
+
+class _Attributes:
+    """What attrs knows of a class, found out when it is first asked for: that is slow."""
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self._fields = fields
+
+    def __get__(self, instance: Any, cls: Any) -> Any:
+        body = {
+            **self._fields,
+            "__annotations__": cls.__annotations__,
+            "__module__": cls.__module__,
+        }
+        made: Any = attrs.define(
+            type(cls.__name__, (), body), kw_only=True, init=False, slots=False
+        )
+        cls.__attrs_attrs__ = made.__attrs_attrs__
+        return cls.__attrs_attrs__
 
 
 def is_value(cls: Any) -> bool:
@@ -81,6 +102,10 @@ def _refuse(cls: type, given: Mapping[str, Any]) -> NoReturn:
     raise TypeError(
         f"{cls.__name__}() got an unexpected keyword argument {name!r}" + (f"; {hint}" * bool(hint))
     )
+
+
+def _frozen(self: Any, name: str, value: Any = None) -> NoReturn:
+    raise attrs.exceptions.FrozenInstanceError
 
 
 def _equal(self: Any, other: object) -> Any:

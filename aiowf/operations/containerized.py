@@ -168,6 +168,8 @@ class ContainerizedOperation(ManagedOperation):
         Raises:
             ConfigurationError: The profile lacks an image, or overrides do not fit.
         """
+        if profile is not None and not isinstance(profile, Profile):
+            raise ConfigurationError(f"expected a Profile, not {profile!r:.60}", where="profile")
         return render(self, self._flow, profile or _NO_PROFILE, submission)
 
     def to_dict(self, profile: Profile | None = None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Which pods run near which: the context of an operation's pods."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from attrs import field, frozen
 
@@ -57,8 +58,10 @@ def as_contexts(
     if isinstance(contexts, PodExecutionContext):
         return (contexts,)
     values: dict[str, str] = {}
-    several = isinstance(contexts, Iterable) and not isinstance(contexts, str | Mapping)
-    made = tuple(contexts) if several else (contexts,)
+    several: Any = contexts
+    if not isinstance(contexts, Iterable) or isinstance(contexts, str | Mapping):
+        several = (contexts,)
+    made: tuple[PodExecutionContext, ...] = tuple(several)
     for context in made:
         if not isinstance(context, PodExecutionContext):
             raise ConfigurationError(

@@ -138,9 +138,7 @@ class OnExitNotify:
                 )
             if text is not None:
                 hint = "send the place where it is kept, instead of itself"
-                check_text(
-                    text, f"on_exit_notify.{name}", limit=MAX_VARIABLE_BYTES, hint=hint
-                )
+                check_text(text, f"on_exit_notify.{name}", limit=MAX_VARIABLE_BYTES, hint=hint)
         if self.image is None:
             _check_topic(self.queue)
 

@@ -128,7 +128,8 @@ class _Placement:
         own = self.affinity(claims)
         if self._overrides is None:
             return own
-        return deep_merge(own or Affinity(), thaw(self._overrides), "spec_overrides.affinity")
+        overrides: Mapping[str, Any] = thaw(self._overrides)
+        return deep_merge(own or Affinity(), overrides, "spec_overrides.affinity")
 
 
 def _context(
@@ -169,7 +170,7 @@ def _wanted(
 def _context_of(
     task: Task[Any], context: TaskContext, storage: Storage, placement: _Placement
 ) -> TaskContext:
-    """Return the context of a task that has volumes or an affinity of its own, or the common one."""
+    """Return the context of a task that has volumes or affinity of its own, or the common one."""
     own_affinity = task.template_overrides.get("affinity") is not None
     if not task.volume_mounts and not own_affinity:
         return context

@@ -42,6 +42,12 @@ def load_values(values: str | PathLike[str] | Mapping[str, Any]) -> Mapping[str,
     """
     if isinstance(values, Mapping):
         return values
+    if not isinstance(values, str | PathLike):
+        raise ConfigurationError(
+            f"expected a path or a mapping, not {values!r:.60}",
+            where="values",
+            hint=f"in a pod of CloudHarness: {DEFAULT_VALUES_PATH}",
+        )
     path = os.fspath(values)
     try:
         import yaml

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import field, frozen
 
@@ -16,9 +16,11 @@ from aiowf.manifest.kubernetes import (
     Volume,
     VolumeMount,
 )
-from aiowf.manifest.names import env_name
+from aiowf.manifest.names import dns_subdomain, env_name
+from aiowf.manifest.spelling import check_fields, join
 from aiowf.profile.images import ImageCatalogue
 
+T = TypeVar("T")
 DEFAULT_BASE_IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
 
 WORKFLOW_NAME = "CH_WORKFLOW_NAME"
@@ -26,10 +28,10 @@ WORKFLOW_NAME = "CH_WORKFLOW_NAME"
 WORKFLOW_NAME_VARIABLE = EnvVar(name=WORKFLOW_NAME, value="{{workflow.name}}")
 
 
-def _variables(env: Mapping[str, str] | Iterable[EnvVar]) -> tuple[EnvVar, ...]:
+def _variables(env: Mapping[str, str] | Iterable[EnvVar | Mapping[str, Any]]) -> tuple[EnvVar, ...]:
     if isinstance(env, Mapping):
         return tuple(_variable(name, value) for name, value in env.items())
-    return tuple(env)
+    return _several(env, EnvVar, "env")
 
 
 def _variable(name: Any, value: Any) -> EnvVar:
@@ -39,32 +41,63 @@ def _variable(name: Any, value: Any) -> EnvVar:
 
 
 def _secrets(names: Iterable[str | LocalObjectReference]) -> tuple[LocalObjectReference, ...]:
-    if isinstance(names, str):
+    if isinstance(names, str) or not isinstance(names, Iterable):
         raise ConfigurationError(
-            "expected several names, not one text",
+            f"expected several names, not {names!r:.60}",
             where="image_pull_secrets",
-            hint=f"use ({names!r},)",
+            hint=f"use ({names!r:.60},)" if names else None,
         )
-    return tuple(
-        LocalObjectReference(name=name) if isinstance(name, str) else name for name in names
-    )
+    named = (LocalObjectReference(name=each) if isinstance(each, str) else each for each in names)
+    return _several(named, LocalObjectReference, "image_pull_secrets")
 
 
 def _tolerations(items: Iterable[Toleration | Mapping[str, Any]]) -> tuple[Toleration, ...]:
-    return tuple(
-        item if isinstance(item, Toleration) else structure(item, Toleration) for item in items
-    )
+    return _several(items, Toleration, "tolerations")
 
 
-def _volumes(volumes: Iterable[Volume]) -> tuple[Volume, ...]:
-    return tuple(volumes)
+def _volumes(volumes: Iterable[Volume | Mapping[str, Any]]) -> tuple[Volume, ...]:
+    return _several(volumes, Volume, "volumes")
 
 
-def _mounts(mounts: Iterable[VolumeMount]) -> tuple[VolumeMount, ...]:
-    return tuple(mounts)
+def _mounts(mounts: Iterable[VolumeMount | Mapping[str, Any]]) -> tuple[VolumeMount, ...]:
+    return _several(mounts, VolumeMount, "mounts")
+
+
+def _several(items: Any, cls: type[T], where: str) -> tuple[T, ...]:
+    """Return values of a class from several, or from mappings in Kubernetes' words.
+
+    Raises:
+        ConfigurationError: Something else, an unknown field, or one of another type.
+    """
+    if isinstance(items, str | Mapping) or not isinstance(items, Iterable):
+        raise ConfigurationError(f"expected several, not {items!r:.60}", where=where)
+    return tuple(_one(item, cls, f"{where}[{n}]") for n, item in enumerate(items))
+
+
+def _one(item: Any, cls: type[T], where: str) -> T:
+    if isinstance(item, cls):
+        return item
+    if not isinstance(item, Mapping):
+        raise ConfigurationError(
+            f"expected a mapping or a {cls.__name__}, not {item!r:.60}", where=where
+        )
+    check_fields(item, cls.__name__, where)
+    try:
+        return structure(item, cls)
+    except ConfigurationError as error:
+        error.where = join(where, error.where or "")
+        raise
+
+
+def _account(name: str | None) -> str | None:
+    return None if name is None else dns_subdomain(name, "service_account")
 
 
 def _catalogue(images: ImageCatalogue | Mapping[str, str]) -> ImageCatalogue:
+    if not isinstance(images, Mapping):
+        raise ConfigurationError(
+            f"expected names and their references, not {images!r:.60}", where="images"
+        )
     return images if isinstance(images, ImageCatalogue) else ImageCatalogue(images)
 
 
@@ -73,8 +106,8 @@ class Profile:
     """Where tasks run. The default assumes nothing of a cluster.
 
     Attributes:
-        base_image: Image of PythonTask, BashTask and CommandBasedTask; default: the Python version
-            of this interpreter, `python:<X.Y>-slim`.
+        base_image: Image of PythonTask, BashTask and CommandBasedTask, a name of the catalogue or a
+            reference; default: the Python version of this interpreter, `python:<X.Y>-slim`.
         runtime_image: Image that has `aiowf.runtime`, which sends notices and results; None: there
             is none, since none is published.
         service_account: Service account of the pods; None: the namespace's default.
@@ -82,8 +115,8 @@ class Profile:
         tolerations: Taints that the pods bear, as Tolerations or mappings in Kubernetes' words.
         env: Environment variables of every container, as a mapping or EnvVars; their values are
             literal: neither Argo nor Kubernetes substitutes anything in them.
-        volumes: Volumes of every pod.
-        mounts: Where every container mounts them.
+        volumes: Volumes of every pod, as Volumes or mappings in Kubernetes' words.
+        mounts: Where every container mounts them, likewise.
         images: The image catalogue, or a mapping of names to references.
         usesvolume_namespace: Namespace whose deployments carry the label
             `usesvolume: <claim>-<namespace>` besides `<claim>`, or None.
@@ -94,7 +127,7 @@ class Profile:
 
     base_image: str = DEFAULT_BASE_IMAGE
     runtime_image: str | None = None
-    service_account: str | None = None
+    service_account: str | None = field(default=None, converter=_account)
     image_pull_secrets: tuple[LocalObjectReference, ...] = field(default=(), converter=_secrets)
     tolerations: tuple[Toleration, ...] = field(default=(), converter=_tolerations)
     env: tuple[EnvVar, ...] = field(default=(), converter=_variables)
@@ -102,6 +135,16 @@ class Profile:
     mounts: tuple[VolumeMount, ...] = field(default=(), converter=_mounts)
     images: ImageCatalogue = field(factory=ImageCatalogue, converter=_catalogue)
     usesvolume_namespace: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("base_image", "runtime_image"):
+            image = getattr(self, name)
+            if image is None and name == "runtime_image":
+                continue
+            if not isinstance(image, str):
+                raise ConfigurationError(f"expected an image, not {image!r:.60}", where=name)
+            if image not in self.images.values():
+                object.__setattr__(self, name, self.image(image, name))
 
     def image(self, name: str, where: str = "image") -> str:
         """Return the image for a name of the catalogue; an image reference stands for itself.

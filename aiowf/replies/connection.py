@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from inspect import isawaitable
 from typing import Any
 
-import aiohttp
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import KafkaError
 from attrs import frozen
@@ -156,6 +155,8 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
     async def _from_endpoint(self) -> str:
         if time.monotonic() < self._until:
             return self._token
+        import aiohttp  # heavy, and hardly anybody needs it here
+
         auth = aiohttp.BasicAuth(
             self._settings.sasl_username or "", self._settings.sasl_password or ""
         )

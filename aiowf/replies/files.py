@@ -35,7 +35,8 @@ class _Partial:
 class Files(Mapping[str, bytes]):
     """The files of the shared directory: path relative to it → content.
 
-    What is large is in a temporary file, which is deleted with this object.
+    What is large is in a temporary file, which is gone with this object. To read it blocks as long
+    as a disk takes.
     """
 
     def __init__(self, contents: Mapping[str, bytes] | None = None) -> None:
@@ -47,8 +48,10 @@ class Files(Mapping[str, bytes]):
         self._partial: dict[str, _Partial] = {}
         # How many bytes of pieces are in memory.
         self._in_memory = 0
-        # Made for the first piece that does not stay in memory; deleted with this object.
-        self._spool: Path | None = None
+        # The temporary file, open and without a name, and its end; made for the first piece that
+        # does not stay in memory, gone with this object.
+        self._spool: int | None = None
+        self._end = 0
 
     def __getitem__(self, path: str) -> bytes:
         return b"".join([self._read(piece) for piece in self._contents[path]])
@@ -122,19 +125,19 @@ class Files(Mapping[str, bytes]):
             self._in_memory += size
             return content
         if self._spool is None:
-            handle, name = tempfile.mkstemp(prefix="aiowf-files-")
-            os.close(handle)
-            self._spool = Path(name)
-            weakref.finalize(self, self._spool.unlink, missing_ok=True)
-        with self._spool.open("ab") as file:
-            file.write(content)
-            return file.tell() - size, size
+            self._spool, name = tempfile.mkstemp(prefix="aiowf-files-")
+            os.unlink(name)  # so that nothing of it is left, even by a crash
+            weakref.finalize(self, os.close, self._spool)
+        begin = self._end
+        while self._end < begin + size:
+            self._end += os.pwrite(self._spool, content[self._end - begin :], self._end)
+        return begin, size
 
     def _read(self, piece: Piece) -> bytes:
         if isinstance(piece, bytes):
             return piece
         assert self._spool is not None
         begin, size = piece
-        with self._spool.open("rb") as file:
-            file.seek(begin)
-            return file.read(size)
+        content = os.pread(self._spool, size, begin)
+        assert len(content) == size
+        return content

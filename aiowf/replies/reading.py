@@ -167,7 +167,7 @@ class LogReader:
     async def _compare(self, found: Identity) -> bool:
         """Return whether the place at which the consumer stands is none in this log."""
         if found.partitions <= self.partition:
-            self._consumer.unassign()
+            self._consumer.unsubscribe()
             return True
         before, self.identity = self.identity, found
         if before is None or before.log == found.log:

@@ -58,7 +58,11 @@ class KafkaTransport:
 
     def __enter__(self) -> "KafkaTransport":
         quieten()
-        self._runner.run(self._until_deadline(self._start))
+        try:
+            self._runner.run(self._until_deadline(self._start))
+        except BaseException:
+            self._close()
+            raise
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -66,10 +70,13 @@ class KafkaTransport:
             if kind is None:
                 self._runner.run(self._settle(0))
         finally:
-            if self._producer is not None:
-                self._runner.run(stop(self._producer))
-            self._runner.close()
-            release()
+            self._close()
+
+    def _close(self) -> None:
+        if self._producer is not None:
+            self._runner.run(stop(self._producer))
+        self._runner.close()
+        release()
 
     def send(self, topic: str, records: Sequence[Record]) -> None:
         """Send records to a topic, in order; the last ones may still be under way on return.

@@ -1,7 +1,7 @@
 """Labels, annotations, variables and paths that aiowf puts on workflows and pods.
 
-They are the wire format between a client, the pods of its workflows and a later client that attaches
-to them; docs/wire.md tells them field by field.
+They are the wire format between a client, the pods of its workflows and a later client that
+attaches to them; docs/wire.md tells them field by field.
 """
 
 # Labels of a workflow.

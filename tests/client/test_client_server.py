@@ -242,10 +242,10 @@ async def test_what_is_misspelt_is_not_sent(server: Server, client: aiowf.Client
     assert server.create.call_count == 0
 
 
-async def test_results_need_a_channel(server: Server, client: aiowf.Client) -> None:
-    """Files cannot come back from a server without Kafka: that is said before anything is sent."""
+async def test_results_need_a_runtime_image(server: Server, client: aiowf.Client) -> None:
+    """A pod has to send the files: without an image for it that is said, and nothing is sent."""
     op = operations.DistributedSyncOperationWithResults("op-", tasks.BashTask("work", "true"))
-    with pytest.raises(aiowf.ConfigurationError, match="KAFKA_BOOTSTRAP_SERVERS"):
+    with pytest.raises(aiowf.ConfigurationError, match="docker/runtime/Dockerfile"):
         await op.execute(client=client)
     assert server.create.call_count == 0
 

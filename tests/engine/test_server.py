@@ -9,6 +9,7 @@ from bed import SSE, Bed, ScriptedExecutor, bed, messages, nodes_of, pod, single
 
 from aiowf.engine import streams, watching
 from aiowf.engine.pod import LogLine, PodResult
+from aiowf.engine.run import WorkflowRun
 
 SUSPENDED = single({"name": "s", "suspend": {}})
 EOF = b'{"error":{"grpc_code":8,"http_code":429,"message":"EOF","http_status":"Too Many Requests"}}'
@@ -392,3 +393,21 @@ async def test_an_event_keeps_the_metadata_of_its_moment(bed: Bed) -> None:
         kind, workflow = await anext(messages(response))
     assert (kind, workflow["metadata"]["labels"]) == ("ADDED", {"s": "1"})
     assert nodes_of(await bed.get())["wf"]["phase"] == "Succeeded"
+
+
+async def test_a_watch_begins_with_what_it_may_see(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To watch one workflow costs nothing for all the others that are kept."""
+    for name in ("a", "b"):
+        await bed.run(single(pod("p")), name)
+    heads: list[str] = []
+    head = WorkflowRun.head
+
+    def counted(run: WorkflowRun) -> Any:
+        heads.append(run.name)
+        return head(run)
+
+    monkeypatch.setattr(WorkflowRun, "head", counted)
+    assert (await bed.finished("a"))["metadata"]["name"] == "a"
+    assert heads == ["a"]

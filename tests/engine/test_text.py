@@ -294,6 +294,8 @@ OBJECT = {"metadata": {"name": "n", "labels": {"x.y/z": "1"}}, "spec": {"a": [{"
         ("metadata.labels.x.y/z", {"metadata": {"labels": {"x.y/z": "1"}}}),
         ("metadata.name.more", {"metadata": {}}),
         ("nothing", {}),
+        ("-", OBJECT),
+        ("nothing,", {}),
     ],
 )
 def test_fields(fields: str, expected: Any) -> None:
@@ -301,6 +303,14 @@ def test_fields(fields: str, expected: Any) -> None:
     parsed = parse_fields(fields)
     assert parsed is not None
     assert parsed.prune(OBJECT) == expected
+
+
+@pytest.mark.parametrize(("fields", "expected"), [("at", OBJECT), ("-at", {})])
+def test_fields_below_a_path(fields: str, expected: Any) -> None:
+    """What is kept, or left out, above an object is so for all of it."""
+    parsed = parse_fields(fields)
+    assert parsed is not None
+    assert parsed.prune(OBJECT, "at.here") == expected
 
 
 def test_what_fields_want() -> None:

@@ -182,6 +182,27 @@ async def test_reply_topics_go_with_their_session(topics: Topics) -> None:
     assert sorted(topics._topics) == ["queue"]
 
 
+async def test_a_topic_that_is_deleted_while_it_is_read(
+    topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The subscription ends; a file that is gone for another reason is an error."""
+    topic = topics.get("t")
+    await topic.append([Record(b"x")])
+    path = topic.path
+
+    def gone(*_: object) -> bytes:
+        topic.is_deleted = path.exists()
+        path.unlink(missing_ok=True)
+        raise FileNotFoundError
+
+    monkeypatch.setattr(topics_module, "_read", gone)
+    async with aclosing(topic.follow(0, 60)) as frames:
+        assert [data async for data in frames] == []
+    topic.is_deleted = False
+    with pytest.raises(FileNotFoundError):
+        await anext(topic.follow(0, 60))
+
+
 async def test_a_writer_that_gives_up(topics: Topics, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its records are in the topic or not, but never half over those of the next one."""
     topic, writing, release = topics.get("t"), threading.Event(), threading.Event()

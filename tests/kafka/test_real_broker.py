@@ -45,7 +45,8 @@ async def test_results_and_notices_of_an_operation(shared: Broker) -> None:
     )
     async with asyncio.timeout(120), aiowf.connect("local", kafka=shared.server) as client:
         result = await op.execute(client=client)
-        assert [len(content) for content in result.files.values()] == [5_000_000] * 10
+        contents = await asyncio.to_thread(lambda: list(result.files.values()))
+        assert [len(content) for content in contents] == [5_000_000] * 10
         assert result.value == 10
         async with aclosing(client.notices.subscribe("orders")) as notices:
             found = await anext(notices)

@@ -439,6 +439,29 @@ def test_argos_limits(path: str, value: Any, where: str) -> None:
                for line in told.splitlines())  # fmt: skip
 
 
+@pytest.mark.parametrize("field", ["exitCode", "outputs.exitCode", "outputs.result", "status"])
+def test_what_every_node_gives_can_be_named(field: str) -> None:
+    """Argo's own examples take the exit code of a step by either name."""
+    when = f"{{{{steps.one.{field}}}}} == 0"
+    check_workflow(structure(changed("spec.templates.0.steps.1.0.when", when), Workflow))
+
+
+@pytest.mark.parametrize(
+    ("path", "where"),
+    [
+        ("spec.templates.2.metadata", "templates[2]"),
+        ("spec.templates.2.nodeSelector", "templates[2]"),
+    ],
+)
+def test_tags_are_found_in_keys_too(path: str, where: str) -> None:
+    """Argo substitutes in the whole text of a template."""
+    key = {"{{workflow.nothing}}": "x"}
+    value = {"annotations": key} if path.endswith("metadata") else key
+    error = refusal(changed(path, value))
+    assert (error.where or "").startswith(where)
+    assert "workflow.nothing" in f"{error.message}{error.hint}"
+
+
 def test_a_workflow_that_is_too_large_is_refused() -> None:
     """The API server takes 3 MiB."""
     check_size(b"x" * 3 * 1024 * 1024)

@@ -27,6 +27,7 @@ from aiowf.manifest import (
     structure,
     unstructure,
 )
+from aiowf.manifest.fields import evolve
 from aiowf.manifest.spelling import field_names
 
 DATA = Path(__file__).parents[1] / "data" / "manifest"
@@ -63,7 +64,7 @@ def few_of(draw: st.DrawFn, fields: dict[str, st.SearchStrategy[Any]]) -> dict[s
 def parts(kind: str, depth: int) -> st.SearchStrategy[Any]:
     """Return values of a field by its kind in the table of field names."""
     if kind.startswith("["):
-        return st.lists(parts(kind[1:], depth), max_size=2)
+        return st.lists(st.none() | parts(kind[1:], depth), max_size=2)
     if kind.startswith("{"):
         return st.dictionaries(st.text(max_size=3), parts(kind[1:], depth), max_size=2)
     if not kind:
@@ -94,6 +95,8 @@ def test_absent_null_and_empty_stay_apart() -> None:
     texts = (b"{}", b'{"spec":null}', b'{"spec":{}}', b'{"spec":{"templates":[]}}')
     assert [dumps(loads(text, Workflow)) for text in texts] == list(texts)
     assert loads(b'{"spec":null}', Workflow).extra == {"spec": None}
+    steps = {"spec": {"templates": [None, {}, {"steps": [None, [], [None, {}]]}]}}
+    assert unstructure(structure(steps, Workflow)) == steps
 
 
 def test_names_that_are_no_camel_case_are_argos_own() -> None:
@@ -194,6 +197,12 @@ def test_values_evolve_pickle_and_show_what_is_set() -> None:
     assert attrs.evolve(container, image="j") == Container(image="j", args=("a",))
     assert pickle.loads(pickle.dumps(container)) == container
     assert repr(container) == "Container(image='i', args=('a',))"
+
+
+def test_a_field_that_is_called_value_evolves_too() -> None:
+    """A parameter's and a variable's, for example."""
+    assert evolve(manifest.EnvVar(name="A", value="1"), value="2").value == "2"
+    assert evolve(manifest.Parameter(name="a", value=1), value=None) == manifest.Parameter(name="a")
 
 
 def test_a_misspelt_keyword_is_a_type_error() -> None:

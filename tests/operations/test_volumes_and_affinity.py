@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import attrs
 import pytest
 
 from aiowf import operations, tasks
@@ -290,3 +291,74 @@ def test_the_profile_reaches_every_pod() -> None:
     assert [mount["name"] for mount in mounts(spec)] == ["cloudharness-allvalues", "claim"]
     env = {each["name"]: each.get("value") for each in pods(spec)["a"]["script"]["env"]}
     assert (env["CH_X"], env["CH_WORKFLOW_NAME"]) == ("1", "{{workflow.name}}")
+
+
+def test_contexts_may_come_from_any_iterable() -> None:
+    """A generator, for example."""
+    contexts = (PodExecutionContext(key, "v") for key in "ab")
+    op = operations.SingleTaskOperation("op", A, pod_context=contexts)  # type: ignore[arg-type]
+    assert [each.key for each in op.pod_context] == ["a", "b"]
+
+
+def test_an_affinity_of_one_task_says_what_the_workflows_says() -> None:
+    """Argo takes the affinity of a template in place of the workflow's, so they are merged."""
+    own = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
+    everywhere = {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
+    op = operations.PipelineOperation(
+        "op",
+        (
+            attrs.evolve(A, template_overrides={"affinity": own}),
+            attrs.evolve(B, volume_mounts="c:/c"),
+        ),
+        pod_context=PodExecutionContext("k", "v"),
+        spec_overrides={"affinity": everywhere},
+    )
+    data = op.to_dict()["spec"]
+    preferred = data["affinity"]["podAffinity"]
+    a, b = (template["affinity"] for template in data["templates"][1:])
+    assert a == {"podAffinity": preferred, **own, **everywhere}
+    assert b["podAntiAffinity"] == everywhere["podAntiAffinity"]
+    assert b["podAffinity"].items() > preferred.items()
+
+
+def test_the_variable_spells_a_path_so_that_it_arrives_unchanged() -> None:
+    """Kubernetes expands `$$` in variables, and not in mount paths."""
+    op = operations.SingleTaskOperation("op", A, shared_directory="/a$$b")
+    (template,) = op.to_dict()["spec"]["templates"]
+    script = template["script"]
+    assert {"name": "shared_directory", "value": "/a$$$$b"} in script["env"]
+    assert [mount["mountPath"] for mount in script["volumeMounts"]] == ["/a$$b"]
+
+
+def test_the_variables_of_a_profile_arrive_unchanged() -> None:
+    """Only the workflow's name, which the profile of CloudHarness gives, is Argo's to fill in."""
+    environ = {"CH_A": "{{workflow.name}} $(HOME) $$", "CH_B": "plain"}
+    profile = attrs.evolve(
+        Profile.cloudharness({"apps": {}}, environ=environ), runtime_image="runtime:1"
+    )
+    op = operations.PipelineOperation(
+        "op", (A, attrs.evolve(B, env={"CH_B": "own"})), on_exit_notify={"queue": "q"}
+    )
+    _, a, b, handler = op.to_dict(profile)["spec"]["templates"]
+    for template in (a, b, handler):
+        env = (template.get("script") or template["container"])["env"]
+        names = [each["name"] for each in env]
+        assert len(names) == len({*names})
+        assert names.index("AIOWF_LB") < names.index("CH_A")
+        values = {each["name"]: each.get("value") for each in env}
+        assert values["CH_A"] == "$(AIOWF_LB)$(AIOWF_LB)workflow.name}} $$(HOME) $$$$"
+        assert values["CH_B"] == ("own" if template is b else "plain")
+        assert values["CH_WORKFLOW_NAME"] == "{{workflow.name}}"
+
+
+def test_a_profile_without_marks_costs_no_variable() -> None:
+    """The left brace is spelt by a variable only where there is one."""
+    (template,) = operations.SingleTaskOperation("op", A).to_dict(Profile(env={"X": "1"}))["spec"][
+        "templates"
+    ]
+    assert [each["name"] for each in template["script"]["env"]] == [
+        "AIOWF_WORKFLOW_NAME",
+        "AIOWF_OPERATION_ID",
+        "X",
+        "AIOWF_TASK",
+    ]

@@ -65,6 +65,30 @@ def test_profiles_are_equal_by_value_and_hashable() -> None:
     assert attrs.evolve(one, service_account="s") != other
 
 
+def test_images_of_its_own_may_be_names_of_the_catalogue() -> None:
+    """Also a reference that looks like a name stays when the profile evolves."""
+    images = {"base": "alpine", "runtime": "r/runtime:1"}
+    profile = Profile(base_image="base", runtime_image="runtime", images=images)
+    assert (profile.base_image, profile.runtime_image) == ("alpine", "r/runtime:1")
+    assert attrs.evolve(profile) == profile
+
+
+def test_parts_may_be_written_in_the_words_of_kubernetes() -> None:
+    """As mappings, like tolerations; they become values."""
+    profile = Profile(
+        volumes=[{"name": "v", "emptyDir": {}}], mounts=[{"name": "v", "mountPath": "/v"}]
+    )
+    assert [(each.name, each.empty_dir is not None) for each in profile.volumes] == [("v", True)]
+    assert [each.mount_path for each in profile.mounts] == ["/v"]
+
+
+@pytest.mark.parametrize("values", [None, 3, ["a"]])
+def test_values_are_a_path_or_a_mapping(values: Any) -> None:
+    """Anything else is told what would be right."""
+    with pytest.raises(ConfigurationError, match=r"allvalues\.yaml"):
+        Profile.cloudharness(values)
+
+
 def test_images_come_from_the_catalogue() -> None:
     """A profile resolves names as its catalogue does, and says where a wrong one stands."""
     profile = Profile(images={"samples-sum": "r/samples-sum:1"})
@@ -81,7 +105,21 @@ def test_images_come_from_the_catalogue() -> None:
         ({"env": {"A": 1}}, "env.A"),
         ({"image_pull_secrets": "one"}, "image_pull_secrets"),
         ({"images": {"x": "Not An Image"}}, "images.x"),
-        ({"tolerations": [{"key": 1}]}, "key"),
+        ({"tolerations": [{"key": 1}]}, "tolerations[0].key"),
+        ({"tolerations": [{"keyy": "a"}]}, "tolerations[0]"),
+        ({"tolerations": {"key": "a"}}, "tolerations"),
+        ({"env": ["A"]}, "env[0]"),
+        ({"env": None}, "env"),
+        ({"image_pull_secrets": None}, "image_pull_secrets"),
+        ({"image_pull_secrets": [3]}, "image_pull_secrets[0]"),
+        ({"images": ["x"]}, "images"),
+        ({"volumes": "x"}, "volumes"),
+        ({"mounts": [{"mountPath": 1}]}, "mounts[0].mountPath"),
+        ({"base_image": "Not An Image"}, "base_image"),
+        ({"base_image": None}, "base_image"),
+        ({"runtime_image": 3}, "runtime_image"),
+        ({"runtime_image": "mispelt", "images": {"misspelt": "x:1"}}, "runtime_image"),
+        ({"service_account": "A b"}, "service_account"),
     ],
 )
 def test_wrong_values_are_refused_when_the_profile_is_built(

@@ -2,6 +2,7 @@
 
 import gc
 import hashlib
+import os
 import pickle
 from pathlib import Path
 
@@ -31,13 +32,16 @@ def test_large_files_are_in_a_temporary_file_that_goes_with_them(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     large = [b"a" * files.SMALL_BYTES, b"b" * (files.SMALL_BYTES + 1), b"c"]
     made = filled({"large": large, "small": [b"x"]})
-    (spool,) = tmp_path.iterdir()
-    assert spool.stat().st_size == files.SMALL_BYTES + 1
+    assert made._spool is not None
+    assert os.fstat(made._spool).st_size == files.SMALL_BYTES + 1
+    assert list(tmp_path.iterdir()) == []  # it has no name: nothing is left even by a crash
     assert made["large"] == b"".join(large)
     assert dict(pickle.loads(pickle.dumps(made))) == dict(made)
+    handle = made._spool
     del made
     gc.collect()
-    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(handle)
 
 
 def test_many_small_files_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

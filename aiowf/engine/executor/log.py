@@ -109,10 +109,15 @@ class OutputLog:
 
     def time_of(self, offset: int) -> int:
         """Return when a byte came, in nanoseconds since the epoch; 0 if none ever came."""
+        return offset + self.pace(offset)[0]
+
+    def pace(self, offset: int) -> tuple[int, int]:
+        """Return what to add to an offset to have its time, and the offset where that changes."""
         if not self._times:
-            return 0
-        piece = max(0, bisect_right(self._offsets, offset) - 1)
-        return self._times[piece] + offset - self._offsets[piece]
+            return -offset, offset + 1
+        after = max(1, bisect_right(self._offsets, offset))
+        until = self._offsets[after] if after < len(self._offsets) else self.end + 1
+        return self._times[after - 1] - self._offsets[after - 1], until
 
     def close(self) -> None:
         """Tell the readers that this was all."""
@@ -229,8 +234,11 @@ class LogReader:
         self._offset += len(data)
         *texts, self._partial = (self._partial + data).split(b"\n")
         lines = []
+        until = pace = 0
         for text in texts:
-            lines.append(LogLine(text, self.log.time_of(begin)))
+            if begin >= until:
+                pace, until = self.log.pace(begin)
+            lines.append(LogLine(text, begin + pace))
             begin += len(text) + 1
         return lines + self._rest() if len(self._partial) > LINE_BYTES else lines
 

@@ -152,8 +152,6 @@ def all_resolve(part: Any, scope: Scope) -> bool:
     This one look at a whole workflow is all that most of them need; `unresolved` says what is
     wrong, and where.
     """
-    if scope.everything:
-        return True
     items = [part]
     for item in items:  # grows on the way
         kind = item.__class__
@@ -179,8 +177,6 @@ def _tags(text: str) -> tuple[str, ...]:
 
 def unresolved(data: Any, scope: Scope, where: str = "") -> Iterator[tuple[str, str]]:
     """Yield the path and the tag of everything in JSON data that does not resolve."""
-    if scope.everything:
-        return
     for match in _TAG.finditer(orjson.dumps(data, default=unstructure)):
         tag = match[1].decode().strip()
         if tag.startswith(_ROOTS) and not scope.resolves(tag):
