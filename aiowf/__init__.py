@@ -1,6 +1,8 @@
 """aiowf: the asyncio-native client SDK for Argo Workflows, with an embedded engine.
 
-    import asyncio, aiowf
+In three lines::
+
+    import aiowf
     from aiowf import operations, tasks
 
     async with aiowf.connect() as client:

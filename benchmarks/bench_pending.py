@@ -63,7 +63,7 @@ async def measure(url: str) -> dict[str, Any]:
         watching = asyncio.create_task(watchdog.run())
         gc.collect()
         before = resident()
-        working = [asyncio.create_task(one(op)) for op in ops]
+        working = asyncio.gather(*(one(op) for op in ops))
         while (await ask(url, "counts"))["made"] < COUNT:  # noqa: ASYNC110
             await asyncio.sleep(0.2)
         await asyncio.sleep(1.0)  # the last answers are read
@@ -72,7 +72,7 @@ async def measure(url: str) -> dict[str, Any]:
         kib = (resident() - before) / 1024 / COUNT
         watchdog.begin()
         await ask(url, f"end/{A_SECOND}")
-        succeeded = sum(await asyncio.gather(*working))
+        succeeded = sum(await working)
         watching.cancel()
         counts = await ask(url, "counts")
     counts.pop("made")

@@ -107,7 +107,7 @@ async def _events(server: str) -> list[Row]:
             while left:
                 for batch in (await consumer.getmany(timeout_ms=1000)).values():
                     for message in batch:
-                        event = orjson.loads(message.value)
+                        event = orjson.loads(message.value or b"")
                         waiting[event["workflow"]].set_result(event)
                         left -= 1
             await asyncio.gather(*tasks)
@@ -194,7 +194,7 @@ async def _bare_waiter(server: str, topic: str, names: list[str]) -> AsyncIterat
         while True:
             for batch in (await consumer.getmany(timeout_ms=1000)).values():
                 for message in batch:
-                    event = orjson.loads(message.value)
+                    event = orjson.loads(message.value or b"")
                     waiting[event["workflow"]].set_result(event)
 
     reader = asyncio.create_task(read())
@@ -349,7 +349,7 @@ async def _receive_raw(server: str) -> dict[str, float]:
     left = MEGABYTES * 1_000_000
     while left > 0:
         for batch in (await consumer.getmany(timeout_ms=1000)).values():
-            left -= sum(len(message.value) for message in batch)
+            left -= sum(len(message.value or b"") for message in batch)
     rate = MEGABYTES / (time.perf_counter() - begin)
     await consumer.stop()
     return {"rate": rate}

@@ -1,6 +1,5 @@
 """What stands behind a client: a server, and the channel by which results come back."""
 
-import asyncio
 import secrets
 import warnings
 from collections.abc import Mapping
@@ -210,18 +209,18 @@ def _engine_environment(settings: ClientSettings) -> dict[str, str]:
 async def _open_engine(settings: ClientSettings, stack: AsyncExitStack) -> Backend:
     from aiowf.engine import launch
 
-    # In a thread: a process is started and files are made, and meanwhile the loop goes on.
-    engine = await asyncio.to_thread(
-        launch,
+    engine = launch(
         images=settings.images,
         max_pods=settings.max_pods,
         claims=settings.claims,
         environment=_engine_environment(settings),
     )
-    await stack.enter_async_context(engine)
+    stack.push_async_callback(engine.aclose)
+    # Loaded while the engine starts, in its own process: each takes about as long as the other.
     from aiowf.argo import ArgoSession
     from aiowf.replies.engine import EngineChannel
 
+    await engine
     namespace = settings.namespace or DEFAULT_NAMESPACE
     session = await stack.enter_async_context(
         ArgoSession(engine.server, token=f"Bearer {engine.token}", namespace=namespace)

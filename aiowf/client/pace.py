@@ -9,8 +9,10 @@ from attrs import define, field
 _FIRST_CUT, _CUT = 0.5, 0.7
 _SLOWEST = 0.5
 _FIRST_SPEED = 5.0
-# Each submission that is accepted adds so much, and this share of the speed.
-_GAIN, _GAIN_SHARE = 0.1, 0.01
+# There is one cut in so many seconds, and in a second without one the speed grows by this share:
+# together they do not let single refusals, which tell nothing of the speed, stop everything.
+_CUT_EVERY = 1.0
+_GAIN = 0.5
 # Above this speed there is no bound any more; an Argo Server by default answers 1,000 a second.
 _FREE = 1000.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 8.0
@@ -69,7 +71,7 @@ class Pace:
         self._accepted += 1
         if self.rate is not None:
             self._pause = _FIRST_PAUSE
-            self.rate += _GAIN + _GAIN_SHARE * self.rate
+            self.rate += _GAIN  # as many times in a second as the rate says
             if self.rate > _FREE:
                 self.rate = None
 
@@ -81,7 +83,7 @@ class Pace:
             retry_after: Seconds that the server asked to wait, or None.
         """
         now = asyncio.get_running_loop().time()
-        is_news = sent_at > self._cut_at
+        is_news = sent_at > self._cut_at and now - self._cut_at >= _CUT_EVERY
         if retry_after is None:
             retry_after = self._pause
             if is_news:

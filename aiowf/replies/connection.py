@@ -1,6 +1,7 @@
 """Starting and stopping what aiokafka offers: with the real reason, and always within a time."""
 
 import asyncio
+import base64
 import re
 import ssl
 import time
@@ -157,9 +158,8 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
             return self._token
         import aiohttp  # heavy, and hardly anybody needs it here
 
-        auth = aiohttp.BasicAuth(
-            self._settings.sasl_username or "", self._settings.sasl_password or ""
-        )
+        secret = f"{self._settings.sasl_username}:{self._settings.sasl_password}".encode()
+        headers = {"Authorization": f"Basic {base64.b64encode(secret).decode()}"}
         try:
             async with (
                 asyncio.timeout(self._settings.start_timeout / 2),
@@ -167,7 +167,7 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
                 session.post(
                     self._settings.sasl_token_url or "",
                     data={"grant_type": "client_credentials"},
-                    auth=auth,
+                    headers=headers,
                     raise_for_status=True,
                 ) as answer,
             ):

@@ -128,9 +128,11 @@ class Files(Mapping[str, bytes]):
             self._spool, name = tempfile.mkstemp(prefix="aiowf-files-")
             os.unlink(name)  # so that nothing of it is left, even by a crash
             weakref.finalize(self, os.close, self._spool)
-        begin = self._end
-        while self._end < begin + size:
-            self._end += os.pwrite(self._spool, content[self._end - begin :], self._end)
+        begin, view = self._end, memoryview(content)
+        while view:
+            written = os.pwrite(self._spool, view, self._end)
+            self._end += written
+            view = view[written:]
         return begin, size
 
     def _read(self, piece: Piece) -> bytes:

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 # A notice may take its consumer so long: longer, and another member of the group gets it too.
 _MAX_PROCESSING_MS = 24 * 3600 * 1000
+# A member of the group that is not heard of for so long has its partitions taken away.
+_SESSION_MS = 12_000
 
 
 class KafkaChannel:
@@ -153,6 +155,8 @@ class KafkaChannel:
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 max_poll_interval_ms=_MAX_PROCESSING_MS,
+                session_timeout_ms=_SESSION_MS,
+                heartbeat_interval_ms=_SESSION_MS // 4,
             )
             try:
                 await self._connector.start(consumer)

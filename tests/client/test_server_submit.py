@@ -295,6 +295,7 @@ async def test_the_pace_adapts_and_recovers(monkeypatch: pytest.MonkeyPatch) -> 
     assert ours.rate == cut
     ours.accepted()
     assert ours.rate > cut
+    monkeypatch.setattr(pace, "_CUT_EVERY", 0.0)
     later = await ours.turn()
     ours.refused(later, None)
     assert ours.rate < cut

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from mock_kafka import MockCluster, mock_cluster
 
 from aiowf.errors import ReplyError
-from aiowf.replies import KafkaSettings, Place, kafka, quiet, reading
+from aiowf.replies import KafkaSettings, Place, connection, kafka, quiet, reading
 from aiowf.replies.kafka import KafkaChannel
 from aiowf.replies.reading import LogReader
 from aiowf.wire.frames import Record
@@ -34,7 +35,8 @@ def faster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         patch.setattr(reading, "_GAP", 0.3)
         patch.setattr(reading, "SILENCE", 1.0)
         patch.setattr(reading, "_FIRST_PAUSE", 0.05)
-        patch.setattr(kafka, "SILENCE", 1.5)
+        patch.setattr(kafka, "SILENCE", 1.2)
+        patch.setattr(connection, "_STOP_PATIENCE", 0.3)
         yield
 
 
@@ -320,7 +322,7 @@ async def test_closing_during_an_outage_leaves_nothing_behind(
 
 
 async def test_a_queue_resumes_where_it_stopped(cluster: MockCluster) -> None:
-    """A notice is committed when the next one is asked for; another group has its own place."""
+    """A notice is committed when the next one is asked for."""
     async with opened(cluster.servers) as channel:
         for n in range(4):
             await channel.publish("queue", Record(b"%d" % n, "key"))
@@ -328,8 +330,6 @@ async def test_a_queue_resumes_where_it_stopped(cluster: MockCluster) -> None:
             assert [(await anext(records)).value for _ in range(3)] == [b"0", b"1", b"2"]
         async with aclosing(channel.subscribe("queue", "g")) as records:
             assert [(await anext(records)).value for _ in range(2)] == [b"2", b"3"]
-        async with aclosing(channel.subscribe("queue", "other")) as records:
-            assert (await anext(records)).value == b"0"
 
 
 async def test_a_queue_survives_an_outage(
@@ -403,3 +403,76 @@ async def test_one_consumer_serves_all(
         await send(cluster, channel, *[b"%d" % n for n in range(300)])
         assert len(await taken.until(b"299")) == 300
     assert made == 1
+
+
+def failing_once(
+    monkeypatch: pytest.MonkeyPatch, method: str, *errors: Exception
+) -> list[Exception]:
+    """Let a method of every consumer raise these errors first; return those that are left."""
+    left = list(errors)
+    original = getattr(AIOKafkaConsumer, method)
+
+    async def fail(self: AIOKafkaConsumer, *args: object, **options: object) -> object:
+        if left:
+            raise left.pop(0)
+        return await original(self, *args, **options)
+
+    monkeypatch.setattr(AIOKafkaConsumer, method, fail)
+    return left
+
+
+async def test_errors_of_a_fetch_pass(
+    cluster: MockCluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fetch that fails is logged and repeated, and so is one at an offset that is gone."""
+    left = failing_once(
+        monkeypatch,
+        "getmany",
+        KafkaError("odd"),
+        OffsetOutOfRangeError({TopicPartition(TOPIC, 0): 0}),
+    )
+    async with opened(cluster.servers) as channel, Taken(channel) as taken:
+        await send(cluster, channel, b"1")
+        assert await taken.until(b"1") == [b"1"]
+    assert left == []
+    assert "cannot be fetched: KafkaError('odd')" in caplog.text
+
+
+async def test_errors_of_a_queue_pass(
+    cluster: MockCluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A queue whose fetch or commit fails goes on; what was not committed may come once more."""
+    left = failing_once(monkeypatch, "getmany", KafkaError("fetch"))
+    also = failing_once(monkeypatch, "commit", KafkaError("commit"))
+    cluster.create("queue", 1)
+    async with opened(cluster.servers) as channel:
+        for n in range(3):
+            await channel.publish("queue", Record(b"%d" % n))
+        async with aclosing(channel.subscribe("queue", "g")) as records:
+            assert [(await anext(records)).value for _ in range(3)] == [b"0", b"1", b"2"]
+    assert (left, also) == ([], [])
+    assert "cannot be read" in caplog.text
+    assert "could not be committed" in caplog.text
+
+
+async def test_a_start_that_fails_half_way_leaves_nothing_behind(
+    cluster: MockCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connected, and then refused: the error is ours, and no task stays."""
+    failing_once(monkeypatch, "end_offsets", KafkaError("no end"))
+    with pytest.raises(ReplyError, match="no end"):
+        async with opened(cluster.servers):
+            pass
+    assert {asyncio.current_task()} == asyncio.all_tasks()
+
+
+async def test_an_old_broker_tells_no_topic_id(
+    cluster: MockCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Brokers before Kafka 2.8 have no ids of topics: the cluster's has to do."""
+    monkeypatch.setattr("aiowf.replies.topics._TopicRequest10.API_VERSION", 99)
+    async with opened(cluster.servers) as channel, Taken(channel) as taken:
+        assert channel.place.log.endswith("/")
+        assert channel.place.log != "/"
+        await send(cluster, channel, b"1")
+        assert await taken.until(b"1") == [b"1"]

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from mock_kafka import MockCluster, mock_cluster
 
+from aiowf.engine import launch
 from aiowf.errors import UnavailableError
 from aiowf.replies import Files, KafkaSettings, Place
+from aiowf.replies.engine import EngineChannel
 from aiowf.replies.kafka import KafkaChannel
 from aiowf.runtime.__main__ import main
 from aiowf.runtime.transport import EngineTransport, connect_engine
@@ -202,3 +204,39 @@ def test_an_engine_that_refuses_or_is_gone_is_told() -> None:
     assert connection is not None
     with pytest.raises(UnavailableError, match="the engine is gone"):
         EngineTransport(connection, "token").send("t", [Record(b"")])
+
+
+@pytest.mark.parametrize(
+    ("error", "message"), [(29, "TopicAuthorizationFailedError"), (10, "a record is too large")]
+)
+async def test_a_refusal_is_told_at_once(
+    cluster: MockCluster,
+    environ: dict[str, str],
+    error: int,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What will not pass by waiting ends the step, with the reason."""
+    cluster.fail(0, error)
+    async with asyncio.timeout(10):
+        assert await asyncio.to_thread(main, ["notify"], environ) == 1
+    assert message in capsys.readouterr().err
+
+
+async def test_the_engine_takes_the_same_records(environ: dict[str, str]) -> None:
+    """On the embedded engine the same command sends over its socket, authorised by its token."""
+    async with launch() as engine, EngineChannel(engine.socket_path, engine.token, topic="t") as t:
+        mine = {
+            "AIOWF_REPLY_SOCKET": engine.socket_path,
+            "AIOWF_REPLY_TOKEN": engine.token,
+            "AIOWF_REPLY_TOPIC": "t",
+            "AIOWF_WORKFLOW_NAME": "wf-1",
+            "AIOWF_TERMINATION_LOG": environ["AIOWF_TERMINATION_LOG"],
+            "workflow_result": "Failed",
+        }
+        assert await asyncio.to_thread(main, ["notify"], mine) == 0
+        async with asyncio.timeout(10):
+            (record,) = await anext(t.replies())
+        assert parse_notice(record.value).status == "Failed"
+        wrong = {**mine, "AIOWF_REPLY_TOKEN": "wrong"}
+        assert await asyncio.to_thread(main, ["notify"], wrong) == 1
