@@ -93,13 +93,23 @@ async def _stop(run: "Run[Any]", verb: str, looks: int) -> None:
 
 def _timed_out(run: "Run[Any]", limit: float, on_cancel: str) -> OperationTimeoutError:
     done = {"stop": "it was stopped", "terminate": "it was terminated", "leave": "it goes on"}
-    phase = (run.phase or "submitted") if run._known else "not submitted yet"
+    if not run._known:
+        return OperationTimeoutError(
+            f"workflow {run.name} could not be submitted within {limit:g} s: the server has not "
+            "answered",
+            workflow_name=run.name,
+            namespace=run.namespace,
+            timeout=limit,
+            action=on_cancel,
+            hint="Look at the server's address, and whether it can be reached; the log says more.",
+        )
+    phase = run.phase or "submitted"
     return OperationTimeoutError(
         f"workflow {run.name} did not end within {limit:g} s ({phase}): {done[on_cancel]}",
         workflow_name=run.name,
         namespace=run.namespace,
         timeout=limit,
-        phase=run.phase if run._known else None,
+        phase=run.phase,
         action=on_cancel,
         hint="Give execute() a longer timeout."
         if on_cancel != "leave"

@@ -1,5 +1,6 @@
 """From a workflow that has ended to its Result."""
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from aiowf.client.result import Result, Values
-from aiowf.errors import MissingResultsError
+from aiowf.errors import ConfigurationError, MissingResultsError
 from aiowf.manifest import Workflow, WorkflowStatus
 from aiowf.replies.files import Files
 from aiowf.wire import labels, nodes
@@ -17,6 +18,20 @@ if TYPE_CHECKING:
     from aiowf.client.settling import Settled
 
 Decoders = Mapping[str, Callable[[str | bytes], Any]]
+
+
+def decoders_of(workflow: Workflow) -> Decoders:
+    """Return how to read the values of a workflow of which only the server's answer is known.
+
+    Each task that returned a value gives it as plain JSON data: the annotations are not known.
+    """
+    found = nodes.nodes_of(workflow).values()
+    names = [
+        node.template_name
+        for node in sorted(found, key=lambda node: (node.started_at or "", node.name or ""))
+        if node.template_name and labels.OUTPUT_RETURN in nodes.output_parameters(node)
+    ]
+    return dict.fromkeys(names, json.loads)  # Python's own reader: NaN and Infinity are values too
 
 
 def large_values(workflow: Workflow, decoders: Decoders) -> list[str]:
@@ -93,15 +108,34 @@ def _reader(
 
     def read() -> Any:
         if not text or (fetched is None and _marker(str(text)) is not None):
-            raise MissingResultsError(
-                f"task {task} of {name} returned no value",
-                workflow_name=name,
-                hint="It did not run to its end, or its process ended without returning.",
-                task=task,
-            )
-        return decoder(text)
+            raise _no_value(workflow, name, task)
+        try:
+            return decoder(text)
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"what task {task} of {name} returned does not fit: {error.message}",
+                where=error.where,
+                hint=error.hint,
+            ) from error
 
     return read
+
+
+def _no_value(workflow: Workflow, name: str, task: str) -> MissingResultsError:
+    templates = (workflow.spec.templates if workflow.spec else None) or ()
+    if templates and task not in [template.name for template in templates]:
+        return MissingResultsError(
+            f"workflow {name} has no task {task}",
+            workflow_name=name,
+            hint="An operation with other tasks was executed with the same id before.",
+            task=task,
+        )
+    return MissingResultsError(
+        f"task {task} of {name} returned no value",
+        workflow_name=name,
+        hint="It did not run to its end, or its process ended without returning.",
+        task=task,
+    )
 
 
 def _returned(workflow: Workflow, task: str) -> str | None:

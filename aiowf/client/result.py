@@ -27,7 +27,8 @@ class Values(Mapping[Any, Any]):
         name = task if isinstance(task, str) else task.name
         if name not in self._known:
             if name not in self._outcomes:
-                raise KeyError(name)
+                known = ", ".join(self._outcomes) or "none"
+                raise KeyError(f"{name}: no task of this name returns a value (these do: {known})")
             self._known[name] = self._outcomes[name]()
         return self._known[name]
 

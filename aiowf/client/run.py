@@ -11,6 +11,7 @@ from aiowf.errors import ConfigurationError
 from aiowf.manifest import Workflow, unstructure
 from aiowf.manifest.fields import Raw
 from aiowf.wire import labels
+from aiowf.wire.events import FINAL_PHASES
 
 if TYPE_CHECKING:
     from aiowf.argo import Subscription
@@ -31,7 +32,8 @@ class Run(Generic[T]):
     Attributes:
         name: Name of the workflow.
         namespace: Its namespace.
-        phase: The phase last seen: "", "Pending", "Running", "Succeeded", "Failed" or "Error".
+        phase: The phase last seen: "", "Pending", "Running", "Succeeded", "Failed" or "Error"; the
+            client's watch keeps it fresh for runs that it submitted.
     """
 
     __slots__ = (
@@ -40,13 +42,13 @@ class Run(Generic[T]):
         "_known",
         "_pending",
         "_pending_timeout",
+        "_phase",
         "_plan",
         "_posted",
         "_result",
         "_subscription",
         "name",
         "namespace",
-        "phase",
     )
 
     def __init__(
@@ -61,8 +63,9 @@ class Run(Generic[T]):
     ) -> None:
         self.name = name
         self.namespace = namespace
-        self.phase = ""
         self._client = client
+        # The phase that was read, as against told by the watch.
+        self._phase = ""
         self._plan = plan
         self._check = check
         self._pending_timeout = pending_timeout
@@ -91,6 +94,16 @@ class Run(Generic[T]):
             place = place_of(meta.get("annotations") or {})
             if place is not None:
                 replies.replay(self.name, place)
+
+    @property
+    def phase(self) -> str:
+        """Return the phase last seen, without asking the server."""
+        told = self._subscription.phase if self._subscription is not None else ""
+        return self._phase if self._phase in FINAL_PHASES or not told else told
+
+    @phase.setter
+    def phase(self, phase: str) -> None:
+        self._phase = phase
 
     def __repr__(self) -> str:
         return f"<Run {self.namespace}/{self.name} [{self.phase or 'submitted'}]>"

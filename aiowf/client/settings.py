@@ -1,6 +1,7 @@
 """What a client is told, and what it reads from the environment."""
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,20 @@ LOCAL = "local"
 CLOUDHARNESS = "cloudharness"
 ALLVALUES = Path("/opt/cloudharness/resources/allvalues.yaml")
 DEFAULT_NAMESPACE = "default"
+
+
+def _commands(images: Mapping[str, str | Sequence[str]]) -> Mapping[str, Sequence[str]]:
+    """Return the commands that stand in for images; a text is split as a shell splits words."""
+    commands = {
+        image: shlex.split(command) if isinstance(command, str) else list(command)
+        for image, command in images.items()
+    }
+    for image, words in commands.items():
+        if not words or not all(isinstance(word, str) for word in words):
+            raise ConfigurationError(
+                f"expected the words of a command, not {words!r:.80}", where=f"images[{image!r}]"
+            )
+    return commands
 
 
 @frozen(kw_only=True)
@@ -50,7 +65,7 @@ class ClientSettings:
     max_active: int | None = None
     completion: Completion = "both"
     ui: str | None = None
-    images: Mapping[str, Sequence[str]] = field(factory=dict)
+    images: Mapping[str, Sequence[str]] = field(factory=dict, converter=_commands)
     max_pods: int | None = None
     claims: str | Path | None = None
 

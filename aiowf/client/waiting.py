@@ -5,7 +5,7 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from aiowf.client.outcome import build_result, large_values
+from aiowf.client.outcome import build_result, decoders_of, large_values
 from aiowf.client.settling import settle
 from aiowf.errors import (
     AiowfError,
@@ -73,7 +73,7 @@ async def _result(run: "Run[Any]") -> "Result[Any]":
     else:
         async with run._client.watching.follow(run) as subscription:
             settled = await settle(run, _accepted_end(run, subscription))
-    decoders = run._plan.decoders if run._plan else {}
+    decoders = run._plan.decoders if run._plan else decoders_of(settled.workflow)
     fetched = {
         task: await run._client.backend.fetch_value(run.namespace, run.name, task)
         for task in large_values(settled.workflow, decoders)

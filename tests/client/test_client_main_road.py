@@ -177,3 +177,36 @@ def len_of(text: str) -> int:
 
 def marks() -> dict[str, object]:
     return {"aiowf.dev/value": "x", "size": 3}
+
+
+async def test_a_run_by_its_name_gives_plain_values(client: aiowf.Client) -> None:
+    """Whoever has only the name of a workflow gets its values as plain JSON data."""
+    first = tasks.PythonTask("first", add, args=(1, 2))
+    second = tasks.PythonTask("second", repeat, args=("xy", 200_000))
+    run = await operations.PipelineOperation("named-", (first, second)).execute(client=client)
+    assert (await run).succeeded
+    again = await client.get_run(run.name)
+    assert {"first": 3, "second": "xy" * 200_000} == dict(again.values)
+    assert "xy" * 200_000 == again.value
+
+
+async def test_the_phase_is_kept_fresh(client: aiowf.Client) -> None:
+    """The phase of a run is what the watch has told, without a request."""
+    run = await operations.SingleTaskOperation("fresh-", tasks.BashTask("t", "true")).execute(
+        client=client
+    )
+    await run._client.stalls.end(run, run._subscription)  # type: ignore[arg-type]
+    assert "Succeeded" == run.phase
+    assert f"<Run default/{run.name} [Succeeded]>" == repr(run)
+
+
+async def test_another_operation_under_the_same_id_is_told(client: aiowf.Client) -> None:
+    """The same name and id with another task cannot give that task's value."""
+    one = operations.DistributedSyncOperation("same-", tasks.PythonTask("aa", add, args=(1, 2)))
+    other = operations.DistributedSyncOperation("same-", tasks.PythonTask("bb", add, args=(1, 2)))
+    await one.execute(client=client, id="k")
+    result = await other.execute(client=client, id="k")
+    with pytest.raises(aiowf.MissingResultsError, match="has no task bb"):
+        _ = result.value
+    with pytest.raises(KeyError, match="these do: bb"):
+        _ = result.values["nope"]

@@ -115,3 +115,11 @@ def test_secrets_are_not_shown() -> None:
     }
     client = aiowf.connect("argo:2746", token="Bearer hush", kafka=kafka)
     assert "hush" not in repr(client.settings) + repr(client)
+
+
+def test_a_stand_in_for_an_image_is_a_command() -> None:
+    """A text is split as a shell splits words; what is no command is refused, with the image."""
+    settings = aiowf.connect("local", images={"sum": "python '/a b/sum.py'"}).settings
+    assert {"sum": ["python", "/a b/sum.py"]} == settings.images
+    with pytest.raises(aiowf.ConfigurationError, match=r"images\['sum'\]"):
+        aiowf.connect("local", images={"sum": []})
