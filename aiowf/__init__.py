@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aiowf import errors, manifest, operations, tasks
-    from aiowf.client import Client, Result, Run, connect
+    from aiowf.client import Client, Result, Run, connect, current_client
     from aiowf.errors import (
         AiowfError,
         AiowfWarning,
@@ -71,7 +71,7 @@ _ERRORS = [
 # Name → the module that it comes from.
 _HOMES = {
     **dict.fromkeys(_ERRORS, "aiowf.errors"),
-    **dict.fromkeys(("Client", "Result", "Run", "connect"), "aiowf.client"),
+    **dict.fromkeys(("Client", "Result", "Run", "connect", "current_client"), "aiowf.client"),
     **dict.fromkeys(("ImageCatalogue", "Profile"), "aiowf.profile"),
 }
 _ROOMS = ("errors", "manifest", "operations", "tasks")
@@ -104,6 +104,7 @@ __all__ = [
     "UnauthenticatedError",
     "UnavailableError",
     "connect",
+    "current_client",
     "errors",
     "manifest",
     "operations",

@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from attrs import field, frozen
 
 from aiowf.errors import ConfigurationError
+from aiowf.manifest.names import nearest
 from aiowf.profile import Profile
 from aiowf.replies.settings import KafkaSettings, read_kafka
 from aiowf.wire import labels
@@ -103,6 +105,10 @@ def read_settings(
 
 def _server(server: str | None, environ: Mapping[str, str]) -> str:
     if server:
+        exact = (LOCAL, CLOUDHARNESS, "localhost")
+        if server not in exact and get_close_matches(server, (LOCAL, CLOUDHARNESS), 1, 0.8):
+            hint = nearest(server, (LOCAL, CLOUDHARNESS))
+            raise ConfigurationError(f"{server!r} is no address", where="server", hint=hint)
         return server
     if environ.get("ARGO_SERVER"):
         return environ["ARGO_SERVER"]

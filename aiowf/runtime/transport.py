@@ -4,13 +4,15 @@ import contextlib
 import http.client
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, urlsplit
 
 from aiowf.errors import ConfigurationError, UnavailableError
-from aiowf.replies.settings import read_kafka
 from aiowf.wire import labels
 from aiowf.wire.frames import Record, encode_frame
+
+if TYPE_CHECKING:
+    from aiowf.replies.settings import KafkaSettings
 
 TIMEOUT_SECONDS = 30.0
 
@@ -39,7 +41,7 @@ def open_transport(environ: Mapping[str, str], *, deadline: float) -> Iterator[T
         ConfigurationError: It names none.
         ReplyError: Something could not be delivered.
     """
-    kafka = read_kafka(None, environ)
+    kafka = _read_kafka(environ)
     if kafka is not None:
         from aiowf.runtime.kafka import KafkaTransport
 
@@ -58,6 +60,14 @@ def open_transport(environ: Mapping[str, str], *, deadline: float) -> Iterator[T
         )
     with contextlib.closing(connection):
         yield EngineTransport(connection, environ.get(labels.ENV_REPLY_TOKEN, ""))
+
+
+def _read_kafka(environ: Mapping[str, str]) -> "KafkaSettings | None":
+    if not any(name.startswith("KAFKA_") for name in environ):
+        return None  # where there is no Kafka, a step should not pay for loading what speaks it
+    from aiowf.replies.settings import read_kafka
+
+    return read_kafka(None, environ)
 
 
 def _deadline(environ: Mapping[str, str], default: float) -> float:

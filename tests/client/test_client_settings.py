@@ -123,3 +123,12 @@ def test_a_stand_in_for_an_image_is_a_command() -> None:
     assert {"sum": ["python", "/a b/sum.py"]} == settings.images
     with pytest.raises(aiowf.ConfigurationError, match=r"images\['sum'\]"):
         aiowf.connect("local", images={"sum": []})
+
+
+def test_a_misspelt_server_is_told() -> None:
+    """A word that is nearly one that means something is taken for a mistake, and not for a host."""
+    for server in ("locale", "lokal", "cloudharnes"):
+        with pytest.raises(aiowf.ConfigurationError, match="did you mean"):
+            aiowf.connect(server)
+    for server in ("localhost", "local", "argo"):
+        assert server == aiowf.connect(server).settings.server
