@@ -79,9 +79,9 @@ def _read(cut: Definition, node: ast.stmt | None) -> Definition:
     wrapped, line = text, cut.line
     if cut.cells or text[:1] in " \t":
         wrapped, line = f"def {FACTORY}({','.join(cut.cells)}):\n{text}", cut.line - 1
-    code = compiled(wrapped, cut.file, max(line, 1))
+    code = compiled(wrapped, cut.file)
     imports = _local_imports(node, code, cut.space)
-    return evolve(cut, text=text, uses=outside_names(code), imports=imports)
+    return evolve(cut, text=text, uses=outside_names(code, line), imports=imports)
 
 
 def _annotation_names(node: ast.ClassDef) -> list[tuple[str, int]]:

@@ -183,7 +183,7 @@ def assign(gatherer: "Gatherer", space: Namespace, name: str, file: str) -> None
         return
     source, line, text = found
     place = gatherer.ledger.place(obj, module, name)
-    for used, use in outside_names(compiled(text, source.name, line)).items():
+    for used, use in outside_names(compiled(text, source.name), line).items():
         if used != name:
             bind(gatherer, space, used, use, source.name)
     start = gatherer.ledger.source(module, source.name)

@@ -31,19 +31,25 @@ class Use:
     """Whether only an annotation uses it."""
 
 
-def compiled(text: str, file: str, line: int) -> CodeType:
-    """Compile source that begins at the line; its annotations are left alone, as in the pod."""
+def compiled(text: str, file: str) -> CodeType:
+    """Compile source; its annotations are left alone, as in the pod."""
     flags = __future__.annotations.compiler_flag
-    padded = "\n" * (line - 1) + text
-    code: CodeType = compile(padded, file, "exec", flags, dont_inherit=True)
+    code: CodeType = compile(text, file, "exec", flags, dont_inherit=True)
     return code
 
 
-def outside_names(code: CodeType) -> dict[str, Use]:
-    """Return the uses of names that a module-level code object looks for in its module."""
+def outside_names(code: CodeType, line: int) -> dict[str, Use]:
+    """Return the uses of names that a module-level code object looks for in its module.
+
+    Args:
+        code: The code object; its own lines begin at 1.
+        line: Where its source begins in the user's file.
+    """
     uses: dict[str, Use] = {}
     for part, when_defined in _parts(code, True):
         _collect(part, when_defined, uses)
+    for use in uses.values():
+        use.line += line - 1
     return uses
 
 
