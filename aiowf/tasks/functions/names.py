@@ -10,6 +10,8 @@ from attrs import define, field
 
 _LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
+# Code without any of these instructions (every other byte is one) has nothing to tell.
+_INTERESTING = frozenset(dis.opmap[name] for name in (*_LOADS, "STORE_GLOBAL") if name in dis.opmap)
 _OPTIMIZED = 1
 FACTORY = "_aiowf_make"
 """Name of the function that stands around a definition to give it its closure."""
@@ -64,6 +66,8 @@ def _parts(code: CodeType, when_defined: bool) -> Iterator[tuple[CodeType, bool]
 
 
 def _collect(code: CodeType, when_defined: bool, uses: dict[str, Use]) -> None:
+    if not _INTERESTING & {*code.co_code[::2]}:
+        return
     stored: set[str] = set()
     assigned: set[str] = set()
     last: tuple[Use, tuple[str, ...]] | None = None
