@@ -60,8 +60,10 @@ def as_ttl(ttl: Mapping[str, int] | TTLStrategy | None) -> TTLStrategy | None:
     Raises:
         ConfigurationError: Something else, an unknown field, or no number of seconds.
     """
-    if ttl is None or ttl is DEFAULT_TTL:
-        return ttl
+    if ttl is None:
+        return None
+    if ttl is DEFAULT_TTL:
+        return DEFAULT_TTL
     strategy = _structured(ttl, TTLStrategy, "ttl_strategy")
     for name, seconds in unstructure(strategy).items():
         if type(seconds) is not int or seconds < 0:
