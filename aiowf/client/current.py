@@ -95,7 +95,6 @@ async def _default(here: _Loop) -> Client:
         return await asyncio.shield(here.default)
     here.default = asyncio.get_running_loop().create_future()
     here.keeper = _keep_open(here)
-    atexit.register(_close_at_exit, weakref.ref(asyncio.get_running_loop()))
     try:
         client = await anext(here.keeper)
     except BaseException as error:
@@ -110,14 +109,12 @@ async def _default(here: _Loop) -> Client:
     return client
 
 
-def _close_at_exit(reference: weakref.ref[asyncio.AbstractEventLoop]) -> None:
-    """Close the default client of a loop that nobody ends, as that of a notebook."""
-    loop = reference()
-    here = _loops.get(loop) if loop is not None else None
-    if loop is None or here is None or here.keeper is None:
-        return
-    if not loop.is_closed() and not loop.is_running():
-        loop.run_until_complete(here.keeper.aclose())
+@atexit.register
+def _close_at_exit() -> None:
+    """Close the default clients of loops that nobody ends, as that of a notebook."""
+    for loop, here in list(_loops.items()):
+        if here.keeper is not None and not loop.is_closed() and not loop.is_running():
+            loop.run_until_complete(here.keeper.aclose())
 
 
 def _failed(future: asyncio.Future[Client]) -> bool:

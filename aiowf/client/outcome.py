@@ -104,9 +104,9 @@ def _reader(
     decoder: Callable[[str | bytes], Any],
     fetched: bytes | None,
 ) -> Callable[[], Any]:
-    text = fetched if fetched is not None else _returned(workflow, task)
-
     def read() -> Any:
+        # Looked for only now: it takes a walk over all nodes, and many values are never asked for.
+        text = fetched if fetched is not None else _returned(workflow, task)
         if not text or (fetched is None and _marker(str(text)) is not None):
             raise _no_value(workflow, name, task)
         try:
