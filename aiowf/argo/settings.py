@@ -110,7 +110,9 @@ def from_server(server: str, *, secure: bool = True, base_href: str = "") -> Set
     )
 
 
-def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
+def from_environment(
+    environ: Mapping[str, str] | None = None, *, server: str | None = None
+) -> Settings:
     """Return the settings that the environment says, as the argo command line reads them.
 
     ARGO_SERVER is "host:port" (an URL and unix:/path are taken too), ARGO_BASE_HREF is appended,
@@ -118,11 +120,16 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
     ARGO_TOKEN includes its scheme, ARGO_NAMESPACE. In a pod the service account's token and
     namespace stand in for those that are not set.
 
+    Args:
+        environ: The environment; None: this process's.
+        server: Instead of ARGO_SERVER, and then without ARGO_BASE_HREF.
+
     Raises:
         ConfigurationError: ARGO_SERVER is not set, or is none.
     """
     environ = os.environ if environ is None else environ
-    server = environ.get("ARGO_SERVER", "")
+    named = environ.get("ARGO_SERVER", "")
+    server = server or named
     if not server:
         raise ConfigurationError(
             "ARGO_SERVER is not set",
@@ -132,7 +139,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
     settings = from_server(
         server,
         secure=environ.get("ARGO_SECURE", "").lower() != "false",
-        base_href=environ.get("ARGO_BASE_HREF", ""),
+        base_href=environ.get("ARGO_BASE_HREF", "") if server == named else "",
     )
     account = service_account()
     if not settings.unix_path:

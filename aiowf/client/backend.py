@@ -1,5 +1,6 @@
 """What stands behind a client: a server, and the channel by which results come back."""
 
+import asyncio
 import secrets
 import warnings
 from collections.abc import Mapping
@@ -174,10 +175,11 @@ async def open_backend(settings: ClientSettings, stack: AsyncExitStack) -> Backe
     """
     if settings.is_local:
         return await _open_engine(settings, stack)
-    from aiowf.argo import ArgoSession
+    from aiowf.argo import ArgoSession, from_environment
 
+    place = await asyncio.to_thread(from_environment, server=settings.server)
     session = await stack.enter_async_context(
-        ArgoSession(settings.server, token=settings.token, namespace=settings.namespace)
+        ArgoSession(place, token=settings.token, namespace=settings.namespace)
     )
     backend = Backend(settings, session, session.namespace)
     await _open_kafka(backend, stack)

@@ -219,3 +219,11 @@ async def test_a_plain_callable_may_return_an_awaitable() -> None:
     assert await credentials.header() == "Bearer abc"
     assert repr(credentials) == "<Credentials hidden>"
     assert repr(Credentials(None)) == "<Credentials none>"
+
+
+def test_a_server_named_elsewhere_is_not_below_the_base_href() -> None:
+    """ARGO_BASE_HREF belongs to ARGO_SERVER; the token goes to whatever server is meant."""
+    environ = {"ARGO_SERVER": "argo:2746", "ARGO_BASE_HREF": "/base", "ARGO_TOKEN": "Bearer x"}
+    there = from_environment(environ, server="http://other:1")
+    assert ("http://other:1", "Bearer x") == (there.url, there.token)
+    assert "https://argo:2746/base" == from_environment(environ, server="argo:2746").url

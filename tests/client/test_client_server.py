@@ -289,3 +289,18 @@ async def test_the_token_is_never_shown(server: Server, client: aiowf.Client) ->
     run = await client.submit(OP)
     assert run.ui_url is None
     assert f"<Run argo/{run.name} [submitted]>" == repr(run)
+
+
+async def test_token_and_scheme_come_from_the_environment(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ARGO_TOKEN and ARGO_SECURE are heeded, as the argo command line does."""
+    async with serve(server.router) as url:
+        monkeypatch.setenv("ARGO_SERVER", url.removeprefix("http://"))
+        monkeypatch.setenv("ARGO_SECURE", "false")
+        monkeypatch.setenv("ARGO_TOKEN", "Bearer from-the-environment")
+        monkeypatch.setenv("ARGO_NAMESPACE", "argo")
+        async with aiowf.connect() as client:
+            assert [] == await client.list()
+    headers = server.list.calls.last.request.headers
+    assert "Bearer from-the-environment" == headers["Authorization"]
