@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 _EXISTS = 36
 _REPLICAS = 3
 # The pods' clocks decide nothing: a record stamped in the past would be deleted at once.
-_CONFIGS = {"message.timestamp.type": "LogAppendTime", "retention.ms": str(3 * 24 * 3600 * 1000)}
+CONFIGS = {"message.timestamp.type": "LogAppendTime", "retention.ms": str(3 * 24 * 3600 * 1000)}
 
 
 @frozen
@@ -116,7 +116,7 @@ async def _create(connector: Connector, topic: str, partitions: int) -> str | No
     try:
         await connector.start(admin)
         replicas = min(_REPLICAS, len(client_of(admin).cluster.brokers()))
-        wanted = NewTopic(topic, partitions, replicas, topic_configs=_CONFIGS)
+        wanted = NewTopic(topic, partitions, replicas, topic_configs=CONFIGS)
         made: Any = await admin.create_topics([wanted], timeout_ms=10_000)
         code, said = made.topic_errors[0][1], made.topic_errors[0][-1]
         return None if code in (0, _EXISTS) else f"{for_code(code).__name__} {said or ''}"
