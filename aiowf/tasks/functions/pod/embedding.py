@@ -3,7 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from attrs import frozen
@@ -27,14 +27,38 @@ _MODULES = (
 _INDENT = re.compile("^ +", re.MULTILINE)
 
 
-@frozen
+@frozen(eq=False)
 class _Piece:
-    """One definition of a module."""
+    """One definition of a module; its text is made when a script needs it."""
 
     module: str
-    text: str
-    names: frozenset[str]
-    """The names it uses; those of other definitions and of imported modules among them."""
+    name: str
+    _node: ast.stmt
+
+    @cached_property
+    def _shrunk(self) -> ast.stmt:
+        """What is left without that which only readers and type checkers need."""
+        node: ast.stmt = _Shrink().visit(self._node)
+        return node
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names it uses; those of other definitions and of imported modules among them."""
+        found: set[str] = set()
+        own: set[str] = set()
+        for each in ast.walk(self._shrunk):
+            if isinstance(each, ast.arg):
+                own.add(each.arg)
+            elif isinstance(each, ast.Name):
+                (own if isinstance(each.ctx, ast.Store) else found).add(each.id)
+        return frozenset(found - own)
+
+    @cached_property
+    def text(self) -> str:
+        """Its source."""
+        text = _INDENT.sub(lambda indent: indent[0][::2], ast.unparse(self._shrunk))
+        assert inert.is_inert(text), self.name
+        return text
 
 
 @cache
@@ -75,11 +99,8 @@ def _pieces() -> tuple[dict[str, _Piece], frozenset[str]]:
             alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names
         }
         for name, node in _defined(tree):
-            text = ast.unparse(_Shrink().visit(node))
-            text = _INDENT.sub(lambda indent: indent[0][::2], text)
-            assert inert.is_inert(text), name
             assert name not in pieces, name
-            pieces[name] = _Piece(module, text, frozenset(_used(node)))
+            pieces[name] = _Piece(module, name, node)
     return pieces, frozenset(modules)
 
 
@@ -91,14 +112,6 @@ def _defined(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
             yield node.target.id, node
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             yield node.targets[0].id, node
-
-
-def _used(node: ast.stmt) -> set[str]:
-    """Return the names that a definition looks for, without those of its own variables."""
-    names = [each for each in ast.walk(node) if isinstance(each, ast.Name)]
-    own = {each.arg for each in ast.walk(node) if isinstance(each, ast.arg)}
-    own |= {each.id for each in names if isinstance(each.ctx, ast.Store)}
-    return {each.id for each in names} - own
 
 
 class _Shrink(ast.NodeTransformer):
