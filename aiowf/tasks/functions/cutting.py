@@ -12,6 +12,7 @@ from aiowf.tasks.functions import origin
 from aiowf.tasks.functions.defaults import with_defaults
 from aiowf.tasks.functions.definitions import Definition, finished
 from aiowf.tasks.functions.literals import CannotTravel
+from aiowf.tasks.functions.plain import cut_plain
 from aiowf.tasks.functions.source import Definition as Node
 from aiowf.tasks.functions.source import (
     SourceFile,
@@ -32,6 +33,9 @@ _NO_SOURCE = (
 
 def cut_function(function: FunctionType, *, decorated: bool, gatherer: "Gatherer") -> Definition:
     """Cut out a function, with its decorators (but those of aiowf) or without."""
+    plain = None if decorated else cut_plain(function)
+    if plain:
+        return plain
     code, space = function.__code__, function.__globals__
     file = source_file(code.co_filename, space)
     if file is None:

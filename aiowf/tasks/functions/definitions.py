@@ -103,7 +103,7 @@ def _local_imports(
     node: ast.stmt | None, code: CodeType, space: dict[str, Any]
 ) -> list[tuple[str, tuple[str, ...], int]]:
     """Return the imports inside of a definition, without those for type checkers."""
-    if node is None or not _imports_anything(code):
+    if node is None or not imports_anything(code):
         return []
     found: list[tuple[str, tuple[str, ...], int]] = []
     todo: list[ast.AST] = [node]
@@ -124,10 +124,11 @@ def _local_imports(
     return found
 
 
-def _imports_anything(code: CodeType) -> bool:
+def imports_anything(code: CodeType) -> bool:
+    """Tell whether there is an import statement in the code, or in functions inside of it."""
     imports = dis.opmap["IMPORT_NAME"]
     return imports in code.co_code[::2] or any(
-        _imports_anything(inner) for inner in code.co_consts if isinstance(inner, CodeType)
+        imports_anything(inner) for inner in code.co_consts if isinstance(inner, CodeType)
     )
 
 

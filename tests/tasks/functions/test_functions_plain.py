@@ -1,0 +1,228 @@
+"""The quick road, over code objects and lines, gives what the road over the syntax tree gives."""
+
+import dis
+import importlib
+import sys
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import pytest
+
+from aiowf.errors import ConfigurationError
+from aiowf.tasks.functions import cutting, ship
+from aiowf.tasks.functions.definitions import Definition
+from aiowf.tasks.functions.gathering import Gatherer
+from aiowf.tasks.functions.names import outside_names
+from aiowf.tasks.functions.plain import cut_plain
+
+CORNERS = '''
+from os import path
+import sys
+LIMIT = 3
+
+def plain(x):
+    return x + LIMIT
+def without_line_between(x: int) -> int:
+    return max(x, LIMIT)
+
+# a comment of the file
+
+def commented(x):
+    y = x
+# a comment in the first column
+    return y  # the end
+
+    # a comment after the end
+# and another one
+
+def text_in_the_first_column():
+    print("""
+def inner():
+""")
+    return """
+LIMIT = 4
+"""
+
+def trailing_text():
+    sys.exit
+    """
+LIMIT
+"""
+
+def parentheses(
+    x: int,
+y: int = 0,
+) -> int:
+    return sum([
+x,
+])
+
+def header(
+    x: "int",
+) -> int:
+    """Only a docstring."""
+
+def after_header():
+    "Nothing else."
+
+def one_line(): return path.join("a", "b")
+
+def comprehensions(xs):
+    return [x for x in xs if x < LIMIT], (path.sep for _ in xs), lambda: sys.argv
+
+def with_inner(x):
+    def inner(y: "LIMIT") -> path:
+        return y
+    return inner(x)
+
+def importing():
+    import json
+    return json.dumps(1)
+
+def missing():
+    return nowhere
+
+def recursive(n):
+    return recursive(n - 1) if n else 0
+
+def assigning():
+    global LIMIT
+    LIMIT = 5
+    assert LIMIT, "changed"
+
+async def waiting(x):
+    async for y in x:
+        pass
+    else:
+        print(
+    "backslash \\
+LIMIT", x)
+
+def before_an_annotation():
+    return 1
+LATER: int
+
+def before_nothing_that_runs():
+    return 2
+"a text that does nothing"
+
+def last():
+    return 1
+    # the last line'''
+
+
+@pytest.fixture
+def corners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return a module with the corners of Python's layout."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    tmp_path.joinpath("functions_corners.py").write_text(CORNERS)
+    monkeypatch.delitem(sys.modules, "functions_corners", raising=False)
+    importlib.invalidate_caches()
+    return importlib.import_module("functions_corners")
+
+
+def _functions(module: ModuleType) -> list[FunctionType]:
+    return [
+        each
+        for each in vars(module).values()
+        if isinstance(each, FunctionType) and each.__module__ == module.__name__
+    ]
+
+
+def _over_the_tree(function: FunctionType, monkeypatch: pytest.MonkeyPatch) -> Definition:
+    with monkeypatch.context() as patch:
+        patch.setattr(cutting, "cut_plain", lambda _: None)
+        gatherer = Gatherer(frozenset({function.__module__}))
+        return cutting.cut_function(function, decorated=False, gatherer=gatherer)
+
+
+def _facts(cut: Definition) -> dict[str, Any]:
+    """Return what counts of a definition; what is built in may be left out of its uses."""
+    builtins = vars(importlib.import_module("builtins"))
+    uses = {k: v for k, v in cut.uses.items() if k in cut.space or k not in builtins}
+    at = cut.symbol, cut.text, cut.file, cut.line
+    return {"at": at, "uses": uses, "cells": cut.cells, "imports": cut.imports}
+
+
+def test_both_roads_agree_on_the_corners(
+    corners: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is cut quickly is the same text with the same uses; the rest takes the other road."""
+    quick = set()
+    for function in _functions(corners):
+        cut = cut_plain(function)
+        if cut:
+            assert _facts(_over_the_tree(function, monkeypatch)) == _facts(cut)
+            quick.add(cut.symbol)
+    certain = {"plain", "without_line_between", "commented", "comprehensions", "recursive", "last"}
+    assert certain <= quick
+    left = {"text_in_the_first_column", "header", "one_line", "with_inner", "importing", "missing"}
+    assert not left & quick
+
+
+@pytest.mark.parametrize("name", ["shutil", "textwrap", "argparse", "tokenize", "zipfile", "glob"])
+def test_both_roads_agree_on_modules_of_python(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions that others wrote are cut in the same way on both roads."""
+    module = importlib.import_module(name)
+    functions = _functions(module)
+    cuts = [(function, cut) for function in functions if (cut := cut_plain(function))]
+    for function, cut in cuts:
+        assert _facts(_over_the_tree(function, monkeypatch)) == _facts(cut)
+    assert cuts or not functions
+
+
+def test_a_changed_file_is_noticed(corners: ModuleType) -> None:
+    """A function whose file says something else by now does not travel as it was."""
+    assert corners.__file__
+    file = Path(corners.__file__)
+    file.write_text(CORNERS.replace("x + LIMIT", "x + 1"))
+    assert cut_plain(corners.plain) is None
+    assert "x + 1" in ship(corners.plain).script()
+    file.write_text(CORNERS.replace("def plain", "\ndef plain"))
+    with pytest.raises(ConfigurationError, match="the file has changed"):
+        ship(corners.commented)
+
+
+@pytest.mark.parametrize("loader", [None, object()])
+def test_a_module_that_keeps_no_code_takes_the_other_road(
+    corners: ModuleType, loader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loader that cannot give the code again, as that of pytest, is no error."""
+    assert corners.__spec__
+    monkeypatch.setattr(corners.__spec__, "loader", loader)
+    assert cut_plain(corners.plain) is None
+    assert "x + LIMIT" in ship(corners.plain).script()
+
+
+def _by_dis(code: CodeType) -> dict[str, set[tuple[str, ...]]]:
+    """Return the chains of attributes by global name, as Python's own disassembler has them."""
+    found: dict[str, set[tuple[str, ...]]] = {}
+    last: tuple[str, ...] = ()
+    for each in dis.get_instructions(code):
+        if last and each.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            last = (*last, each.argval)
+        elif each.opname != "EXTENDED_ARG":
+            if last:
+                found.setdefault(last[0], set()).add(last[1:])
+            last = (each.argval,) if each.opname == "LOAD_GLOBAL" else ()
+    return found
+
+
+@pytest.mark.parametrize("name", ["argparse", "inspect", "tarfile", "typing"])
+def test_names_are_read_as_the_disassembler_reads_them(name: str) -> None:
+    """The names and attributes that our reading of the code finds are those that dis finds."""
+    module = importlib.import_module(name)
+    functions = [
+        each
+        for owner in (module, *vars(module).values())
+        if owner is module or isinstance(owner, type)
+        for each in vars(owner).values()
+        if isinstance(each, FunctionType)
+    ]
+    assert len(functions) > 50
+    for function in functions:
+        code = function.__code__
+        if not any(isinstance(each, CodeType) for each in code.co_consts):
+            uses = outside_names(code, when_defined=False)
+            assert _by_dis(code) == {key: use.chains for key, use in uses.items()}
