@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from aiowf.client.settings import DEFAULT_NAMESPACE, ClientSettings
-from aiowf.errors import AiowfWarning, ConfigurationError, EngineError, MissingResultsError
-from aiowf.manifest import EnvVar
+from aiowf.errors import (
+    AiowfWarning,
+    ConfigurationError,
+    EngineError,
+    MissingResultsError,
+    NotFoundError,
+)
+from aiowf.manifest import EnvVar, ObjectMeta
 from aiowf.manifest.rendering import ReplyTarget
 from aiowf.profile import Profile
 from aiowf.replies.channel import Place
 from aiowf.wire import labels
 from aiowf.wire.requests import Request
+from aiowf.wire.values import LargeValue
 
 if TYPE_CHECKING:
     from aiowf.argo import ArgoSession
@@ -99,21 +106,49 @@ class Backend:
         answer = await self.argo.call_json(Request("engine", "GET", path))
         return bool(answer["exists"])
 
-    async def fetch_value(self, namespace: str, workflow: str, task: str) -> bytes:
+    async def fetch_value(self, workflow: ObjectMeta, task: str, value: LargeValue) -> bytes:
         """Return a value that was too large for a parameter.
 
+        Args:
+            workflow: Whose it is.
+            task: The task that returned it.
+            value: What its marker says.
+
         Raises:
-            MissingResultsError: Nobody has it.
+            MissingResultsError: It cannot be had from here.
+            CorruptResultsError: It is not what was sent.
         """
-        path = f"/aiowf/v1/values/{namespace}/{workflow}/{task}"
-        if self.engine is None:
+        if value.topic is not None:
+            return await self._value_from_kafka(workflow, task, value)
+        path = f"/aiowf/v1/values/{workflow.namespace}/{workflow.name}/{task}"
+        try:
+            async with self.argo.download(Request("engine", "GET", path)) as chunks:
+                return b"".join([chunk async for chunk in chunks])
+        except NotFoundError:
             raise MissingResultsError(
-                f"the value of {task} is larger than a parameter, and there is no reply channel",
-                workflow_name=workflow,
+                f"the value of {task} is not on this server: an embedded engine had it",
+                workflow_name=workflow.name,
+            ) from None
+
+    async def _value_from_kafka(self, workflow: ObjectMeta, task: str, value: LargeValue) -> bytes:
+        if self.channel is None or self.settings.kafka is None:
+            raise MissingResultsError(
+                f"the value of {task} is in Kafka (topic {value.topic}), and this client does not "
+                "know where that is",
+                workflow_name=workflow.name,
                 hint="Set KAFKA_BOOTSTRAP_SERVERS, or give aiowf.connect(kafka=…).",
             )
-        async with self.argo.download(Request("engine", "GET", path)) as chunks:
-            return b"".join([chunk async for chunk in chunks])
+        from aiowf.replies.values import read_value
+
+        place = place_of(workflow.annotations or {})
+        is_noted = place is not None and place.topic == value.topic
+        return await read_value(
+            self.channel,
+            value,
+            str(workflow.name),
+            log=place.log if place is not None and is_noted else "",
+            key=self.settings.reply_key,
+        )
 
     def reply_target(self, *, is_sync: bool, wants_files: bool) -> ReplyTarget | None:
         """Return where the pods of a workflow send results and notices, or None: nowhere.
@@ -132,11 +167,12 @@ class Backend:
             return None
         place = self.channel.place
         env = [EnvVar(name=labels.ENV_REPLY_TOPIC, value=place.topic)]
+        values = kafka is not None and self.engine is None
         if kafka is not None:
             env.append(EnvVar(name=labels.ENV_REPLY_PARTITION, value=str(place.partition)))
             if self.engine is None:
                 env += kafka.pod_variables(signs=self.settings.reply_key is not None)
-        return ReplyTarget(env=tuple(env), notify=notify)
+        return ReplyTarget(env=tuple(env), notify=notify, values=values)
 
     def reply_annotations(self) -> dict[str, str]:
         """Return what a later client needs in order to read the replies again."""

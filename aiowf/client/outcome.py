@@ -5,14 +5,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from aiowf.client.result import Result, Values
 from aiowf.errors import ConfigurationError, MissingResultsError
 from aiowf.manifest import Workflow, WorkflowStatus
 from aiowf.replies.files import Files
 from aiowf.wire import labels, nodes
 from aiowf.wire.replies import unpack_files
+from aiowf.wire.values import LargeValue, large_value
 
 if TYPE_CHECKING:
     from aiowf.client.settling import Settled
@@ -34,9 +33,10 @@ def decoders_of(workflow: Workflow) -> Decoders:
     return dict.fromkeys(names, json.loads)  # Python's own reader: NaN and Infinity are values too
 
 
-def large_values(workflow: Workflow, decoders: Decoders) -> list[str]:
-    """Return the tasks whose value was too large for a parameter and has to be fetched."""
-    return [task for task in decoders if _marker(_returned(workflow, task)) is not None]
+def large_values(workflow: Workflow, decoders: Decoders) -> dict[str, LargeValue]:
+    """Return the values that were too large for a parameter and have to be fetched, by task."""
+    found = ((task, large_value(_returned(workflow, task))) for task in decoders)
+    return {task: value for task, value in found if value is not None}
 
 
 def build_result(
@@ -107,7 +107,7 @@ def _reader(
     def read() -> Any:
         # Looked for only now: it takes a walk over all nodes, and many values are never asked for.
         text = fetched if fetched is not None else _returned(workflow, task)
-        if not text or (fetched is None and _marker(str(text)) is not None):
+        if not text or (fetched is None and large_value(text) is not None):
             raise _no_value(workflow, name, task)
         try:
             return decoder(text)
@@ -142,18 +142,6 @@ def _returned(workflow: Workflow, task: str) -> str | None:
     """Return the JSON of a task's return value; of its last attempt, if it was tried again."""
     node = nodes.task_node(workflow, task)
     return nodes.output_parameters(node).get(labels.OUTPUT_RETURN) if node is not None else None
-
-
-def _marker(text: str | None) -> str | None:
-    """Return the digest in the marker of a large value, or None if this is none."""
-    if not text or labels.LARGE_VALUE not in text:
-        return None
-    try:
-        data = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    digest = data.get(labels.LARGE_VALUE) if isinstance(data, dict) else None
-    return digest if isinstance(digest, str) else None
 
 
 def _time(text: str | None) -> datetime | None:

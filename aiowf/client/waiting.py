@@ -14,6 +14,7 @@ from aiowf.errors import (
     OperationFailedError,
     OperationTimeoutError,
 )
+from aiowf.manifest import ObjectMeta
 from aiowf.wire import nodes
 
 if TYPE_CHECKING:
@@ -74,9 +75,10 @@ async def _result(run: "Run[Any]") -> "Result[Any]":
         async with run._client.watching.follow(run) as subscription:
             settled = await settle(run, _accepted_end(run, subscription))
     decoders = run._plan.decoders if run._plan else decoders_of(settled.workflow)
+    meta = settled.workflow.metadata or ObjectMeta()
     fetched = {
-        task: await run._client.backend.fetch_value(run.namespace, run.name, task)
-        for task in large_values(settled.workflow, decoders)
+        task: await run._client.backend.fetch_value(meta, task, value)
+        for task, value in large_values(settled.workflow, decoders).items()
     }
     run._client.watching.unexpect(run)
     return build_result(settled, decoders, fetched=fetched)

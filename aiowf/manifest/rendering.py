@@ -17,11 +17,13 @@ class ReplyTarget:
         env: Environment variables for the pods that send.
         notify: Whether the exit handler has to send a notice to the reply topic too.
         by_parameter: Whether files come back as an output parameter: there is no reply channel.
+        values: Whether scripts send there what is too large for a parameter.
     """
 
     env: tuple[EnvVar, ...] = ()
     notify: bool = False
     by_parameter: bool = False
+    values: bool = False
 
 
 @frozen(kw_only=True)

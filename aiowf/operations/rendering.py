@@ -17,6 +17,7 @@ from aiowf.manifest import (
     Metadata,
     ObjectFieldSelector,
     ObjectMeta,
+    Parameter,
     Template,
     VolumeClaimGC,
     Workflow,
@@ -33,17 +34,20 @@ from aiowf.operations.storage import Storage, make_storage
 from aiowf.profile import Profile
 from aiowf.tasks.containers import SendResultTask
 from aiowf.tasks.frozen import EMPTY, plain, thaw
+from aiowf.tasks.functions import reply_client
 from aiowf.tasks.rendering import LEFT_BRACE_VARIABLE, TaskContext, literal_env
 from aiowf.tasks.runtime import RUNTIME_COMMAND, runtime_image
 from aiowf.tasks.task import Task
 from aiowf.wire.inert import env_value
 from aiowf.wire.labels import (
     ENV_OPERATION_ID,
+    ENV_REPLY_CLIENT,
     ENV_REPLY_TOPIC,
     ENV_SHARED_DIRECTORY,
     ENV_WORKFLOW_NAME,
     OPERATION_ID,
     OUTPUT_FILES,
+    PARAMETER_REPLY_CLIENT,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +64,10 @@ _OF_EVERY_CONTAINER = (
     ),
 )
 _UNKNOWN = Submission(workflow_name="")
+# The code is in the workflow once, as a parameter: templates have little room.
+_VALUE_ENV = (
+    EnvVar(name=ENV_REPLY_CLIENT, value=f"{{{{workflow.parameters.{PARAMETER_REPLY_CLIENT}}}}}"),
+)
 
 
 def render(
@@ -150,6 +158,7 @@ def _context(
         runtime_image=known.runtime_image,
         env=env,
         reply_env=known.reply.env if known.reply else (),
+        value_env=_VALUE_ENV if known.reply and known.reply.values else (),
         mounts=(*profile.mounts, *storage.mounts(op.shared_directory)),
         labels=placement.labels(placement.shared_claims),
         wanted=_wanted(op, flow, known),
@@ -254,6 +263,7 @@ def _spec(
 ) -> WorkflowSpec:
     claim_templates = storage.claim_templates
     spec = WorkflowSpec(
+        arguments=_reply_client(templates),
         entrypoint=op.entrypoint,
         templates=templates,
         on_exit=EXIT_HANDLER if templates[-1].name == EXIT_HANDLER else None,
@@ -274,6 +284,15 @@ def _spec(
         overrides: Mapping[str, Any] = thaw(op.spec_overrides)
         spec = deep_merge(spec, overrides, "spec_overrides")
     return spec
+
+
+def _reply_client(templates: tuple[Template, ...]) -> Arguments | None:
+    """Return what scripts need in order to send large values, if there are such scripts."""
+    scripts = (template.script for template in templates if template.script)
+    if not any(_VALUE_ENV[0] in (script.env or ()) for script in scripts):
+        return None
+    code = reply_client()
+    return Arguments(parameters=(Parameter(name=PARAMETER_REPLY_CLIENT, value=code),))
 
 
 def _sooner(one: int | None, other: int | None) -> int | None:

@@ -148,6 +148,10 @@ class _FunctionTask(InlinedTask[T]):  # type: ignore[override]
             capture_stdout=OUTPUT_STDOUT in wanted or OUTPUT_STDOUT_ENV in wanted,
             raw_stdout=OUTPUT_STDOUT_ENV in wanted,
         )
+        if context.value_env and (
+            call.inputs or OUTPUT_STDOUT in wanted or not self._shipped.is_small
+        ):
+            parts = {**parts, "env": (*parts["env"], *context.value_env)}
         image = context.profile.base_image
         if self.image is not None:
             image = context.profile.image(self.image, f"{self.name}.image")

@@ -46,6 +46,8 @@ class TaskContext:
         runtime_image: Image of `aiowf.runtime`, or None where nobody named one.
         env: Variables of every container; a task's own take their place.
         reply_env: Variables of the containers that may send replies.
+        value_env: Variables of the scripts that may send, or take, what is too large for a
+            parameter.
         mounts: Mounts of every container.
         labels: Labels of every pod.
         affinity: Affinity of the template, where it differs from the workflow's.
@@ -57,6 +59,7 @@ class TaskContext:
     runtime_image: str | None = None
     env: tuple[EnvVar, ...] = ()
     reply_env: tuple[EnvVar, ...] = ()
+    value_env: tuple[EnvVar, ...] = ()
     mounts: tuple[VolumeMount, ...] = ()
     labels: Mapping[str, str] | None = None
     affinity: Affinity | None = None

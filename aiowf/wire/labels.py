@@ -37,6 +37,7 @@ ENV_REPLY_TOPIC = "AIOWF_REPLY_TOPIC"
 ENV_REPLY_PARTITION = "AIOWF_REPLY_PARTITION"  # of that topic; not set: any
 ENV_REPLY_VALUE_PATH = "AIOWF_REPLY_VALUE_PATH"  # PUT and GET values too large for a parameter here
 ENV_REPLY_KEY = "AIOWF_REPLY_KEY"
+ENV_REPLY_CLIENT = "AIOWF_REPLY_CLIENT"  # Python code by which scripts speak to Kafka
 ENV_RESULTS_PATH = "AIOWF_RESULTS_PATH"  # without a reply channel files are written here
 
 # Files in a pod: our scripts read their inputs and write their outputs below this directory.
@@ -53,3 +54,6 @@ OUTPUT_FILES = "files"  # the files of the shared directory, where there is no r
 # A parameter holds at most this many bytes; a larger value travels by the reply channel.
 MAX_PARAMETER_BYTES = 256 * 1024
 LARGE_VALUE = "aiowf.dev/value"  # key of the marker that stands in for such a value
+
+# Parameter of a workflow: what ENV_REPLY_CLIENT holds, once for all its pods.
+PARAMETER_REPLY_CLIENT = "aiowf-reply-client"

@@ -1,21 +1,21 @@
 """A Python function and its arguments as a self-contained script, and its value back again."""
 
 from aiowf.tasks.functions.binding import BoundCall, bind, input_name
+from aiowf.tasks.functions.pod.embedding import reply_client
 from aiowf.tasks.functions.requirements import undeclared_imports
 from aiowf.tasks.functions.script import Input, ShippedFunction
 from aiowf.tasks.functions.shipping import ship
-from aiowf.tasks.functions.values import LargeValue, decode_value, encode_value, large_value
+from aiowf.tasks.functions.values import decode_value, encode_value
 
 __all__ = [
     "BoundCall",
     "Input",
-    "LargeValue",
     "ShippedFunction",
     "bind",
     "decode_value",
     "encode_value",
     "input_name",
-    "large_value",
+    "reply_client",
     "ship",
     "undeclared_imports",
 ]

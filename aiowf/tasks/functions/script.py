@@ -51,6 +51,8 @@ class ShippedFunction:
     """Parameters whose values arrive as JSON has them."""
     refused: dict[str, str]
     """Parameters that cannot get a value, with their types."""
+    is_small: bool
+    """Whether the value is too small to travel by the replies."""
     watch: Watch
     """What it was made from."""
     _statements: str = field(alias="statements")
@@ -60,8 +62,6 @@ class ShippedFunction:
     """The decoder of the arguments, or "" where JSON's own types do."""
     _is_rich: bool = field(alias="is_rich")
     """Whether the value may need more than JSON's own types."""
-    _is_small: bool = field(alias="is_small")
-    """Whether the value is too small to travel by the replies."""
     _pod_names: frozenset[str] = field(alias="pod_names")
     """What the statements and the decoder use of the pod's code."""
     _texts: dict[tuple[bool, ...], tuple[str, str]] = field(factory=dict, init=False)
@@ -105,8 +105,8 @@ class ShippedFunction:
     ) -> tuple[str, str]:
         """Return what stands before and after the arguments."""
         to_json = ", encode_any" if self._is_rich else ""
-        value = "value" if self._is_small else "escaped(value)"
-        send = "" if self._is_small else ", send=send_large"
+        value = "value" if self.is_small else "escaped(value)"
+        send = "" if self.is_small else ", send=send_large"
         begin = ["begin()"]
         end = [f"deliver('return', {value}{to_json}{send})"]
         if keeps_stdout:
@@ -118,8 +118,8 @@ class ShippedFunction:
             end.append(f"write_env('return-env', value{to_json})")
         used = {
             "encode_any": self._is_rich,
-            "escaped": not self._is_small,
-            "send_large": not self._is_small,
+            "escaped": not self.is_small,
+            "send_large": not self.is_small,
             "fill": has_inputs,
             "install": installs,
             "write_env": raw_return,

@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any
 
 import cattrs
-from attrs import frozen
 from cattrs.errors import BaseValidationError
 from cattrs.v import transform_error
 
@@ -20,15 +19,6 @@ from aiowf.tasks.functions.pod.replies import MARK, escaped
 from aiowf.wire import inert
 
 
-@frozen
-class LargeValue:
-    """What stands for a value that travelled by the replies."""
-
-    sha256: str
-    size: int
-    """Length of its JSON text, in bytes."""
-
-
 def encode_value(value: Any) -> str:
     """Write the value as inert JSON text, in Python's dialect (NaN, Infinity).
 
@@ -36,16 +26,6 @@ def encode_value(value: Any) -> str:
         TypeError: The value is of a type that JSON cannot carry.
     """
     return inert.json_text(rich.encode_any(escaped(value)))
-
-
-def large_value(text: str | bytes) -> LargeValue | None:
-    """Return what the text stands for, if it stands for a value that travelled by the replies."""
-    if len(text) > 200 or (MARK.encode() if isinstance(text, bytes) else MARK) not in text:  # type: ignore[operator]
-        return None
-    value = json.loads(text)
-    if isinstance(value, dict) and isinstance(value.get(MARK), str):
-        return LargeValue(value[MARK], value["size"])
-    return None
 
 
 def decode_value(text: str | bytes, annotation: Any = Any) -> Any:

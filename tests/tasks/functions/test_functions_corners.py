@@ -22,10 +22,11 @@ import typing_extensions
 from functions_sample import Colour, Node
 
 from aiowf.errors import ConfigurationError
-from aiowf.tasks.functions import decode_value, large_value, ship
+from aiowf.tasks.functions import decode_value, ship
 from aiowf.tasks.functions.decoding import Planner, Unstructurable
 from aiowf.tasks.functions.literals import CannotTravel
 from aiowf.tasks.functions.watch import Watch
+from aiowf.wire.values import large_value
 
 T = typing.TypeVar("T", bound=dt.date)
 

@@ -111,7 +111,7 @@ def test_text_for_a_variable(base: Path) -> None:
 
 def test_no_replies() -> None:
     """A large value needs somewhere to go."""
-    with pytest.raises(SystemExit, match="9 bytes, the limit is 262144: configure replies"):
+    with pytest.raises(SystemExit, match="9 bytes, the limit is 262144: set KAFKA_BOOTSTRAP"):
         replies.send_large("return", b'"too big"')
 
 

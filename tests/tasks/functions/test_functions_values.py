@@ -20,9 +20,10 @@ import pytest
 from functions_sample import Colour, Mood, Node, Pair, Settings
 
 from aiowf.errors import ConfigurationError
-from aiowf.tasks.functions import bind, decode_value, encode_value, large_value, ship
+from aiowf.tasks.functions import bind, decode_value, encode_value, ship
 from aiowf.tasks.reference import Reference
 from aiowf.wire import inert
+from aiowf.wire.values import large_value
 
 WHEN = dt.datetime(2024, 2, 29, 12, 30, tzinfo=dt.UTC)
 UserId = NewType("UserId", int)

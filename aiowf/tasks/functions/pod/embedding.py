@@ -23,6 +23,7 @@ _MODULES = (
     "structure",
     "tee",
     "install",
+    "kafka",
 )
 _INDENT = re.compile("^ +", re.MULTILINE)
 
@@ -86,6 +87,11 @@ def embedded(*names: str) -> str:
     imports = ", ".join(sorted(wanted & modules))
     code = "\n".join(piece.text for name, piece in pieces.items() if name in wanted)
     return f"import {imports}\n\n{code}\n"
+
+
+def reply_client() -> str:
+    """Return the code by which scripts send values to Kafka, and get them from there."""
+    return embedded("fetch_by_kafka", "send_by_kafka")
 
 
 @cache

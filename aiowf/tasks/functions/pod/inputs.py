@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from .output import BASE, fail
-from .replies import MARK, digest, exchange, reply_name
+from .replies import MARK, by_kafka, digest, exchange, reply_name
 
 
 def receive(name: str, form: str, task: str, output: str) -> Any:
@@ -19,7 +19,8 @@ def receive(name: str, form: str, task: str, output: str) -> Any:
         return value
     if value[MARK] is None:
         return value["value"]
-    data = exchange("GET", reply_name(task, output))
+    place = value.get("place")
+    data = by_kafka("fetch", *place) if place else exchange("GET", reply_name(task, output))
     if digest(data) != value[MARK]:
         fail("the value of %s is not what that task sent" % task)
     return json.loads(data)
