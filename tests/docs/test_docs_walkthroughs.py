@@ -1,0 +1,24 @@
+"""The tutorial and the how-tos: each file and each command, as written."""
+
+from pathlib import Path
+
+import pytest
+from walkthrough import DOCS, Step, pattern, perform, steps
+
+PAGES = ["tutorial.md", *sorted(f"howto/{path.name}" for path in (DOCS / "howto").glob("*.md"))]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [pytest.param(step, id=f"{page}:{step.line}") for page in PAGES for step in steps(page)],
+)
+def test_a_command_of_a_page_prints_what_the_page_says(step: Step, tmp_path: Path) -> None:
+    """The command, run beside the files that stand before it, prints what stands below it."""
+    printed = perform(step, tmp_path).strip()
+    assert step.expected is not None, "the page does not say what the command prints"
+    assert pattern(step.expected).fullmatch(printed), printed
+
+
+def test_each_page_has_commands() -> None:
+    """The reading of pages finds at least one command in each."""
+    assert [] == [page for page in PAGES if not list(steps(page))]
