@@ -14,7 +14,7 @@ class Authority:
     A workflow's token is "<namespace>/<name>/<uid>/<mac>"; names and uids have no slash.
 
     Attributes:
-        token: The client's token, which may do everything.
+        token: The client's token, which may do everything; "": everybody may.
     """
 
     token: str
@@ -27,7 +27,7 @@ class Authority:
 
     def is_client(self, token: str) -> bool:
         """Return whether this is the client's token."""
-        return is_same(token, self.token)
+        return not self.token or is_same(token, self.token)
 
     def workflow_of(self, token: str) -> tuple[str, str] | None:
         """Return namespace and name of the workflow that a token was issued for, or None."""

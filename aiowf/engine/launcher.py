@@ -12,10 +12,10 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from aiowf.engine.directories import choose_directories, remove_tree
 from aiowf.errors import EngineError
@@ -38,9 +38,9 @@ def launch(
     directory: str | os.PathLike[str] | None = None,
     claims: str | os.PathLike[str] | None = None,
     namespaces: bool = True,
-    address: tuple[str, int] | None = None,
     token: str | None = None,
     environment: Mapping[str, str] | None = None,
+    outside: Outside | None = None,
 ) -> Engine:
     """Start an embedded engine; it starts while you do something else.
 
@@ -54,9 +54,9 @@ def launch(
         claims: Directory of persistent claims, `<namespace>/<claim>` below it, that outlive the
             engine; default: none do.
         namespaces: Whether pods may have mount namespaces, where the kernel allows it.
-        address: Host and port to listen on as well, for other clients.
-        token: What requests have to carry as bearer token; default: a random one.
+        token: What requests have to carry as bearer token; "": nothing; default: a random one.
         environment: Variables for every pod; they may be secret, for they stand in no manifest.
+        outside: How it serves others than this process; default: not at all.
 
     Raises:
         EngineError: There is no interpreter to start, or this is not Unix.
@@ -67,15 +67,40 @@ def launch(
             hint="Name an Argo Server instead: aiowf.connect(server=…) or ARGO_SERVER.",
         )
     settings = {
-        "token": token or secrets.token_urlsafe(24),
+        "token": secrets.token_urlsafe(24) if token is None else token,
         "claims": None if claims is None else os.fspath(claims),
         "images": {name: list(words) for name, words in (images or {}).items()},
         "max_pods": max_pods,
         "namespaces": namespaces,
         "environment": dict(environment or {}),
-        "address": address,
+        **(outside.settings() if outside else {}),
     }
-    return Engine(settings, None if directory is None else os.fspath(directory))
+    return Engine(settings, None if directory is None else os.fspath(directory), outside)
+
+
+class Outside(NamedTuple):
+    """How an engine serves others than the process that started it.
+
+    Attributes:
+        listener: A socket that listens; the engine takes it over.
+        on_event: Is called with a line for each event of interest.
+        hosts: The names by which requests may call the server; None: any.
+        namespace: The namespace that is told to those who ask for it.
+    """
+
+    listener: socket.socket
+    on_event: Callable[[str], None]
+    hosts: Sequence[str] | None = None
+    namespace: str | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the server process is told."""
+        return {
+            "listener": self.listener.fileno(),
+            "journal": True,
+            "hosts": self.hosts and list(self.hosts),
+            "namespace": self.namespace,
+        }
 
 
 class Engine:
@@ -86,7 +111,9 @@ class Engine:
         token: What requests have to carry as bearer token.
     """
 
-    def __init__(self, settings: dict[str, Any], parent: str | None) -> None:
+    def __init__(
+        self, settings: dict[str, Any], parent: str | None, outside: Outside | None = None
+    ) -> None:
         """Start an engine; see `launch`."""
         self.socket_path = ""
         self.token: str = settings["token"]
@@ -107,6 +134,7 @@ class Engine:
         # The thread below sets these; None if there is nothing that can be started.
         self._popen: subprocess.Popen[bytes] | None = None
         self._settings = settings
+        self._outside = outside
         self._errors: IO[bytes] | None = None
         # The last words of the engine, from its standard error; a thread sets it at the end.
         self._tail = ""
@@ -178,7 +206,10 @@ class Engine:
 
     def _start(self, control: socket.socket, parent: str | None) -> None:
         """Start the supervisor. In a thread."""
-        with control:
+        passed = [self._outside.listener] if self._outside else []
+        with ExitStack() as stack:
+            for end in (control, *passed):
+                stack.enter_context(end)
             try:
                 settings = self._settings = _complete(self._settings, parent)
                 self.socket_path = settings["socket"]
@@ -193,6 +224,7 @@ class Engine:
                     stderr=self._errors,
                     cwd="/",
                     env={**os.environ, name: text},
+                    pass_fds=[end.fileno() for end in passed],
                     # Ctrl-C in a terminal is for the client, which then closes the engine.
                     start_new_session=True,
                 )
@@ -236,6 +268,8 @@ class Engine:
         if "ready" in message and self._ready and not self._ready.done():
             self._pid = message["ready"]
             self._ready.set_result(None)
+        elif "event" in message and self._outside:
+            self._outside.on_event(message["event"])
         elif "died" in message or "error" in message:
             self._reason = self._reason or message.get("error") or message["died"]
 

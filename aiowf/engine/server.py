@@ -1,6 +1,6 @@
 """The HTTP server: Argo's routes over the controller."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
@@ -9,9 +9,11 @@ from aiohttp import web
 from aiowf.engine import verbs
 from aiowf.engine.admission import Admission
 from aiowf.engine.authority import is_same
+from aiowf.engine.browsers import Doorkeeper
 from aiowf.engine.clock import Clock
 from aiowf.engine.controller import Controller, Gone, ignore
 from aiowf.engine.fields import parse_fields
+from aiowf.engine.journal import Journal, refused
 from aiowf.engine.listing import find, integer, list_workflows
 from aiowf.engine.logs import log_entries, log_options
 from aiowf.engine.normalise import check_depth, member, normalise
@@ -25,6 +27,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CONTROLLER = web.AppKey("controller", Controller)
 _ADMISSION = web.AppKey("admission", Admission)
 _TOKEN = web.AppKey("token", str)
+_JOURNAL = web.AppKey("journal", Journal)
 _MAX_BODY = 3 * 1024 * 1024
 _NO_TOKEN = "token not valid. see https://argo-workflows.readthedocs.io/en/latest/faq/"
 _PAGE = "<!doctype html><html><head><title>aiowf</title></head><body>aiowf</body></html>\n"
@@ -49,6 +52,9 @@ def create_app(
     grace: float = 10.0,
     claim_gone: Gone = ignore,
     workflow_gone: Gone = ignore,
+    journal: Journal | None = None,
+    doorkeeper: Doorkeeper | None = None,
+    namespace: str | None = None,
 ) -> web.Application:
     """Make the server of an engine.
 
@@ -59,16 +65,21 @@ def create_app(
         grace: Seconds between SIGTERM and SIGKILL of a pod.
         claim_gone: Is called with namespace and name of a claim that is to be deleted.
         workflow_gone: Is called with namespace and name of a workflow that was deleted.
+        journal: Is told of refused requests; default: nobody is.
+        doorkeeper: Refuses what foreign web pages ask for; default: requests of another origin.
+        namespace: The namespace that clients are told to use, if any.
     """
-    app = web.Application(middlewares=[_authenticate, _refuse], client_max_size=_MAX_BODY)
+    door = (doorkeeper or Doorkeeper()).middleware()
+    app = web.Application(middlewares=[door, _authenticate, _refuse], client_max_size=_MAX_BODY)
     controller = Controller(
         executor, clock or Clock(), grace, claim_gone=claim_gone, workflow_gone=workflow_gone
     )
     app[CONTROLLER] = controller
     app[_ADMISSION] = Admission(executor)
     app[_TOKEN] = token or ""
+    app[_JOURNAL] = journal or Journal()
     app.cleanup_ctx.append(_life_of(controller))
-    _add_routes(app)
+    _add_routes(app, {**_INFO, "managedNamespace": namespace} if namespace else _INFO)
     return app
 
 
@@ -85,9 +96,9 @@ def _life_of(controller: Controller) -> Callable[[web.Application], AsyncIterato
     return life
 
 
-def _add_routes(app: web.Application) -> None:
+def _add_routes(app: web.Application, info: Mapping[str, Any]) -> None:
     one = "/api/v1/workflows/{namespace}/{name}"
-    app.router.add_get("/api/v1/info", _constant(_INFO), allow_head=False)
+    app.router.add_get("/api/v1/info", _constant(info), allow_head=False)
     app.router.add_get("/api/v1/version", _constant(_VERSION), allow_head=False)
     app.router.add_get("/api/v1/userinfo", _constant({}), allow_head=False)
     app.router.add_post("/api/v1/workflows/{namespace}", _create)
@@ -116,6 +127,7 @@ async def _authenticate(request: web.Request, handler: Handler) -> web.StreamRes
         elif not is_same(given.strip(), token):
             refusal = Refusal(16, "Unauthorized")
         if refusal is not None:
+            request.app[_JOURNAL].write(refused(request.method, request.path, refusal))
             if _is_stream(request):
                 return await Stream(request).end(refusal.stream_error(), refusal.status)
             return _json(refusal.answer(), refusal.status)
@@ -131,6 +143,8 @@ async def _refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except Refusal as refusal:
+        if request.method != "GET":
+            request.app[_JOURNAL].write(refused(request.method, request.path, refusal))
         return _json(refusal.answer(), refusal.status)
     except web.HTTPRequestEntityTooLarge:
         return _json(invalid(f"Request entity too large: limit is {_MAX_BODY}").answer(), 400)

@@ -44,6 +44,8 @@ def main() -> int:
             link.close()
             _become_server(settings, control, server_link)
         server_link.close()
+        if settings.get("listener") is not None:
+            os.close(settings["listener"])
         return _supervise(settings, control, link, server)
     except Exception as error:
         _tell(control, {"error": _reason(error)})
@@ -81,7 +83,7 @@ def _import_server(
     # The server speaks no TLS, and reading the machine's certificates takes longer than all else.
     sys.modules["ssl"] = None  # type: ignore[assignment]
     gc.disable()
-    from aiowf.engine.serve import serve
+    from aiowf.engine.assembly import serve
 
     gc.freeze()
     gc.enable()

@@ -19,7 +19,7 @@ def what_may_block(blockbuster: BlockBuster) -> None:
     """Allow to read /proc in the loop, which is memory, and what is done once, at the start."""
     for function in blockbuster.functions.values():
         function.can_block_in("executor/process.py", {"__init__"})
-        function.can_block_in("engine/serve.py", {"engine"})
+        function.can_block_in("engine/assembly.py", {"engine"})
         function.can_block_in("engine/processes.py", {"_read", "_parents", "carriers"})
 
 

@@ -5,10 +5,8 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,9 +18,8 @@ import pytest
 from aiohttp import ClientSession, UnixConnector
 from blockbuster import BlockBuster
 
-from aiowf.engine import Engine, launch, serve
-from aiowf.engine.__main__ import main
-from aiowf.engine.serve import Settings
+from aiowf.engine import Engine, assembly, launch
+from aiowf.engine.assembly import Settings
 from aiowf.engine.server import CONTROLLER
 from aiowf.errors import EngineError
 
@@ -221,17 +218,6 @@ async def test_a_long_directory(tmp_path: Path) -> None:
     assert list(directory.iterdir()) == []
 
 
-async def test_an_address_for_others(tmp_path: Path) -> None:
-    """It listens on TCP as well, with a token of the caller's choice; not twice on one port."""
-    async with launch(directory=tmp_path, address=("127.0.0.1", 0), token="mine") as engine:
-        assert engine.token == "mine"
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        with pytest.raises(EngineError, match="address already in use"):
-            await launch(directory=tmp_path, address=("127.0.0.1", port))
-    assert list(tmp_path.iterdir()) == []
-
-
 async def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
     """The error says why the engine did not start."""
     (tmp_path / "file").touch()
@@ -400,36 +386,12 @@ def test_standard_streams_may_be_closed(tmp_path: Path) -> None:
     assert (ended.returncode, list(tmp_path.iterdir())) == (0, [])
 
 
-def test_serving_others(tmp_path: Path) -> None:
-    """`python -m aiowf.engine` says how to reach it, and ends by Ctrl-C."""
-    command = [sys.executable, "-m", "aiowf.engine", "--port", "0", "--token", "t"]
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(2)]
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
-    assert lines[1] == "ARGO_TOKEN='Bearer t'\n"
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_serving_on_a_port_that_is_taken(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The reason is told in a line, and the exit code is 1."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        assert main(["--port", str(other.getsockname()[1])]) == 1
-    assert "address already in use" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
-
-
 async def test_a_reader_that_has_gone_is_forgotten_at_once(tmp_path: Path) -> None:
     """Nobody waits for the next keepalive to find out that a watch or a log has no reader."""
     settings = Settings(
         directory=str(tmp_path), token="t", cookie="A=b", socket=str(tmp_path / "engine.sock")
     )
-    async with serve.engine(settings) as app, asyncio.timeout(10):
+    async with assembly.engine(settings) as app, asyncio.timeout(10):
         store = app[CONTROLLER].store
         async with _session(settings.socket, "t") as session:
             path = "/api/v1/workflow-events/default?listOptions.resourceVersion=100"
@@ -454,8 +416,8 @@ async def test_what_cannot_be_deleted(
         tried.set()
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(serve.Values, "forget", forget)
-    async with serve.engine(settings), _session(settings.socket, "t") as session:
+    monkeypatch.setattr(assembly.Values, "forget", forget)
+    async with assembly.engine(settings), _session(settings.socket, "t") as session:
         await _submit(session, {"image": "i", "command": ["true"]}, "wf")
         await _phase(session, "wf")
         async with session.delete("/api/v1/workflows/default/wf") as response:

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from attrs import field, fields, frozen
 
 from aiowf.engine.api import PREFIX, Api
 from aiowf.engine.authority import Authority
+from aiowf.engine.browsers import Doorkeeper
 from aiowf.engine.claims import Claims
 from aiowf.engine.directories import remove_tree
 from aiowf.engine.executor import ProcessExecutor
+from aiowf.engine.journal import Journal
 from aiowf.engine.pod import Pod
 from aiowf.engine.processes import end_descendants
 from aiowf.engine.server import CONTROLLER, create_app
@@ -41,10 +43,13 @@ class Settings:
 
     Attributes:
         directory: An existing private directory.
-        token: The client's token.
+        token: The client's token; "": none is asked for.
         cookie: A variable, as NAME=value, for the environment of all that it runs.
         socket: Path of the Unix socket to listen on.
-        address: Host and port to listen on as well, or None.
+        listener: Descriptor of a socket on which to listen as well, or None.
+        hosts: The names by which requests may call the server; None: any.
+        journal: Whether to tell the client of what happens.
+        namespace: The namespace that is told to those who ask for it, or None.
         claims: Directory of persistent claims; None: in the private directory.
         images: What runs in place of an image.
         max_pods: How many pods run at a time.
@@ -56,7 +61,10 @@ class Settings:
     token: str
     cookie: str
     socket: str
-    address: tuple[str, int] | None = None
+    listener: int | None = None
+    hosts: Sequence[str] | None = None
+    journal: bool = False
+    namespace: str | None = None
     claims: str | None = None
     images: Mapping[str, list[str]] = field(factory=dict)
     max_pods: int | None = None
@@ -72,7 +80,8 @@ def serve(settings: dict[str, Any], control: socket.socket, link: socket.socket)
         control: Where to say that the server is ready.
         link: Connected to the supervisor.
     """
-    chosen = Settings(**{name.name: settings[name.name] for name in fields(Settings)})
+    known = {one.name for one in fields(Settings)}
+    chosen = Settings(**{name: value for name, value in settings.items() if name in known})
     asyncio.run(_serve(chosen, control, link))
     if _is_at_end(link):
         # The supervisor was killed, so its work is ours.
@@ -82,8 +91,11 @@ def serve(settings: dict[str, Any], control: socket.socket, link: socket.socket)
 
 
 @asynccontextmanager
-async def engine(settings: Settings) -> AsyncIterator[web.Application]:
+async def engine(
+    settings: Settings, journal: Journal | None = None
+) -> AsyncIterator[web.Application]:
     """Run an engine: it listens within the context, and all it runs is killed at the end."""
+    journal = journal or Journal()
     directory = Path(settings.directory)
     for name in ("pods", "topics"):
         (directory / name).mkdir()
@@ -102,20 +114,23 @@ async def engine(settings: Settings) -> AsyncIterator[web.Application]:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(executor)
         executor.adopt_orphans()
-        cleaner = _Cleaner(
-            await stack.enter_async_context(asyncio.TaskGroup()), topics, values, claims
-        )
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        cleaner = _Cleaner(group, topics, values, claims)
         app = create_app(
             executor,
             token=settings.token,
             claim_gone=cleaner.claim_gone,
             workflow_gone=cleaner.workflow_gone,
+            journal=journal,
+            doorkeeper=Doorkeeper(None if settings.hosts is None else frozenset(settings.hosts)),
+            namespace=settings.namespace,
         )
         app.add_routes(Api(authority, topics, values, claims).routes())
         store = app[CONTROLLER].store
         topics.is_session_alive = lambda session: any(
             workflow.labels.get(SESSION) == session for workflow in store.all()
         )
+        group.create_task(journal.follow(store), name="engine-journal")
         await _listen(stack, app, settings)
         yield app
 
@@ -190,8 +205,9 @@ async def _listen(stack: AsyncExitStack, app: web.Application, settings: Setting
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.UnixSite(runner, settings.socket).start()
-    if settings.address:
-        await web.TCPSite(runner, *settings.address).start()
+    if settings.listener is not None:
+        os.set_inheritable(settings.listener, False)
+        await web.SockSite(runner, socket.socket(fileno=settings.listener)).start()
 
 
 async def _serve(settings: Settings, control: socket.socket, link: socket.socket) -> None:
@@ -200,7 +216,7 @@ async def _serve(settings: Settings, control: socket.socket, link: socket.socket
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     loop.add_reader(link, stop.set)
-    async with engine(settings):
+    async with engine(settings, Journal(control if settings.journal else None)):
         with suppress(OSError):  # The client may be gone; then the supervisor tells us.
             control.send(orjson.dumps({"ready": os.getpid()}) + b"\n")
         await stop.wait()
