@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiowf.manifest.converter import (
     configure_converter,
+    constant,
     converter,
     dumps,
     loads,
@@ -220,6 +221,7 @@ __all__ = [
     "check_size",
     "check_workflow",
     "configure_converter",
+    "constant",
     "converter",
     "deep_merge",
     "dns_label",

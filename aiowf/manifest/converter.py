@@ -42,7 +42,7 @@ def make_converter() -> Converter:
 def configure_converter(made: Converter) -> None:
     """Teach a converter the rules of manifest values."""
     made.register_structure_hook_factory(is_value, lambda cls: _value_reader(cls, made))
-    made.register_unstructure_hook_factory(is_value, lambda cls: _value_writer(cls, made))
+    made.register_unstructure_hook_factory(is_value, lambda cls: _value_writer(cls, made, {}))
 
 
 def structure(data: Any, cls: type[T]) -> T:
@@ -81,10 +81,24 @@ def unstructure(value: Any) -> Any:
 def dumps(value: Any, *, indent: bool = False) -> bytes:
     """Return a value, or JSON data that may hold values, as JSON text in UTF-8."""
     return orjson.dumps(
-        converter.unstructure(value),
+        (_dumper if is_value(type(value)) else converter).unstructure(value),
         default=converter.unstructure,
         option=orjson.OPT_INDENT_2 if indent else None,
     )
+
+
+def constant(value: T) -> T:
+    """Have a value that stands in many manifests made into JSON data only once, for `dumps`."""
+    _constants[id(value)] = _Constant(value)
+    return value
+
+
+@attrs.define
+class _Constant:
+    """A value, held so that its id stays its own, and its data as soon as somebody wants it."""
+
+    value: Any
+    data: Any = None
 
 
 def _value_reader(cls: Any, made: Converter) -> _Read:
@@ -211,22 +225,33 @@ def _misfit(expected: str, data: Any) -> ConfigurationError:
     return ConfigurationError(f"expected {expected}, not {data!r:.60}")
 
 
-def _value_writer(cls: Any, made: Converter) -> _Write:
-    """Return what makes JSON data of a value; its fields' writers come at the first use."""
+def _value_writer(cls: Any, made: Converter, constants: Mapping[int, _Constant]) -> _Write:
+    """Return what makes JSON data of a value; its fields' writers come at the first use.
+
+    Args:
+        cls: The class of the values.
+        made: What writes the values in them.
+        constants: What is written once, by id.
+    """
     fields: dict[str, tuple[str, _Write | None]] = {}
 
     def write_value(value: Any) -> Any:
+        constant = constants.get(id(value))
+        if constant is not None and constant.data is not None:
+            return constant.data
         if value.__class__ is not cls:
             return made.unstructure(value)
         if not fields:
             fields.update(_writers(cls, made))
         data = {}
-        for name, item in value.__dict__.items():
-            if name == EXTRA:
-                data.update(item)
-            else:
-                key, write = fields[name]
-                data[key] = item if write is None else write(item)
+        said = value.__dict__
+        for name in said:
+            key, write = fields[name]
+            data[key] = said[name] if write is None else write(said[name])
+        if EXTRA in said:
+            data |= data.pop(EXTRA)
+        if constant is not None:
+            constant.data = data
         return data
 
     return write_value
@@ -262,3 +287,10 @@ def _write_mapping(write: _Write, items: Any) -> dict[str, Any]:
 
 # Configured once; other rooms may register hooks of their own values here.
 converter = make_converter()
+
+_constants: dict[int, _Constant] = {}  # what `constant` was given, by id
+# Writes data that is only read: that of a constant is one object wherever it stands.
+_dumper = Converter()
+_dumper.register_unstructure_hook_factory(
+    is_value, lambda cls: _value_writer(cls, _dumper, _constants)
+)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from attrs import frozen
 
 from aiowf.errors import ConfigurationError
-from aiowf.manifest import PodGC, TTLStrategy, structure, unstructure
+from aiowf.manifest import PodGC, TTLStrategy, constant, structure, unstructure
 from aiowf.manifest.names import nearest
 from aiowf.manifest.spelling import check_fields
 from aiowf.manifest.units import duration
@@ -24,8 +24,10 @@ class Default(Enum):
     DEFAULT = "default"
 
 
-DEFAULT_TTL = TTLStrategy(
-    seconds_after_completion=3600, seconds_after_success=1200, seconds_after_failure=7200
+DEFAULT_TTL = constant(
+    TTLStrategy(
+        seconds_after_completion=3600, seconds_after_success=1200, seconds_after_failure=7200
+    )
 )
 _POD_GC_STRATEGIES = (
     "OnPodCompletion",

@@ -23,6 +23,7 @@ from aiowf.manifest import (
     Workflow,
     WorkflowSpec,
     WorkflowStep,
+    constant,
 )
 from aiowf.manifest.fields import evolve
 from aiowf.manifest.merge import deep_merge
@@ -55,12 +56,14 @@ if TYPE_CHECKING:
 
 API_VERSION = "argoproj.io/v1alpha1"
 _OF_EVERY_CONTAINER = (
-    EnvVar(name=ENV_WORKFLOW_NAME, value="{{workflow.name}}"),
-    EnvVar(
-        name=ENV_OPERATION_ID,
-        value_from=EnvVarSource(
-            field_ref=ObjectFieldSelector(field_path=f"metadata.labels['{OPERATION_ID}']")
-        ),
+    constant(EnvVar(name=ENV_WORKFLOW_NAME, value="{{workflow.name}}")),
+    constant(
+        EnvVar(
+            name=ENV_OPERATION_ID,
+            value_from=EnvVarSource(
+                field_ref=ObjectFieldSelector(field_path=f"metadata.labels['{OPERATION_ID}']")
+            ),
+        )
     ),
 )
 _UNKNOWN = Submission(workflow_name="")

@@ -10,7 +10,7 @@ from attrs import field, fields, frozen
 
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import Backoff, RetryStrategy, Template
-from aiowf.manifest.converter import structure, unstructure
+from aiowf.manifest.converter import constant, structure, unstructure
 from aiowf.manifest.names import env_name, label_key, label_value, nearest
 from aiowf.manifest.spelling import check_fields, join
 from aiowf.tasks.frozen import EMPTY, FrozenMapping, freeze
@@ -249,11 +249,13 @@ def check_retry_limit(limit: Any) -> int | None:
 # The wait between tries: 1, 2, 4, … seconds, at most a minute.
 _BACKOFF = Backoff(duration="1s", factor=2, cap="1m")
 # Exit codes of what is no fault of the task: a node lost or a pod evicted (-1), SIGKILL, SIGTERM.
-_BLAMELESS = RetryStrategy(
-    limit=10,
-    retry_policy="Always",
-    expression="asInt(lastRetry.exitCode) in [-1, 137, 143]",
-    backoff=_BACKOFF,
+_BLAMELESS = constant(
+    RetryStrategy(
+        limit=10,
+        retry_policy="Always",
+        expression="asInt(lastRetry.exitCode) in [-1, 137, 143]",
+        backoff=_BACKOFF,
+    )
 )
 
 

@@ -20,6 +20,7 @@ from aiowf.manifest import (
     Template,
     ValueFrom,
     VolumeMount,
+    constant,
 )
 from aiowf.manifest.fields import evolve
 from aiowf.manifest.merge import deep_merge
@@ -192,9 +193,13 @@ def _outputs(task: Task[Any], context: TaskContext) -> Outputs | None:
 @cache
 def _outputs_called(names: tuple[str, ...]) -> Outputs:
     """Return output parameters; there are four names, and they mean the same everywhere."""
-    return Outputs(
-        parameters=tuple(
-            Parameter(name=name, value_from=ValueFrom(path=f"{POD_DIRECTORY}/{name}", default=""))
-            for name in names
+    return constant(
+        Outputs(
+            parameters=tuple(
+                Parameter(
+                    name=name, value_from=ValueFrom(path=f"{POD_DIRECTORY}/{name}", default="")
+                )
+                for name in names
+            )
         )
     )

@@ -216,3 +216,15 @@ def test_an_unknown_name_of_the_room_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         manifest.nonsense  # noqa: B018
     assert manifest.check_workflow.__module__ == "aiowf.manifest.checks"
+
+
+def test_a_constant_is_written_as_any_other_value() -> None:
+    """What is made into data once looks the same in JSON, and never becomes a caller's own data."""
+    made = manifest.constant(manifest.Backoff(duration="1s", extra={"unknown": 1}))
+    strategy = manifest.RetryStrategy(limit=1, backoff=made)
+    expected = {"limit": 1, "backoff": {"duration": "1s", "unknown": 1}}
+    for _ in range(2):
+        assert expected == json.loads(manifest.dumps(strategy))
+        data = manifest.unstructure(strategy)
+        assert expected == data
+        data["backoff"]["duration"] = "changed"

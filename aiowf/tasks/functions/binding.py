@@ -56,6 +56,11 @@ def bind(
     Raises:
         ConfigurationError: The function does not take these arguments, or one cannot travel.
     """
+    given = (args, kwargs or {})
+    if not kwargs and len(args) in shipped.plain_counts:
+        text = _as_plain(given)
+        if text is not None:
+            return BoundCall(text)
     bound: inspect.BoundArguments | None = None
     if shipped.signature is not None:
         try:
@@ -64,13 +69,19 @@ def bind(
             raise ConfigurationError(
                 f"{shipped.name}{shipped.signature} does not take these arguments: {error}"
             ) from None
-    given = (args, kwargs or {})
-    try:
-        if not shipped.refused and (bound is None or shipped.is_simple.issuperset(bound.arguments)):
-            return BoundCall(inert.json_text(_encode_plain(given)))
-    except (_NotPlain, TypeError, ValueError):
-        pass
+    if not shipped.refused and (bound is None or shipped.is_simple.issuperset(bound.arguments)):
+        text = _as_plain(given)
+        if text is not None:
+            return BoundCall(text)
     return _bound_with_care(shipped, bound, given)
+
+
+def _as_plain(given: Any) -> str | None:
+    """Return the arguments as JSON text, or None if that takes more than JSON's own types."""
+    try:
+        return inert.json_text(_encode_plain(given))
+    except (_NotPlain, TypeError, ValueError):
+        return None
 
 
 def _bound_with_care(

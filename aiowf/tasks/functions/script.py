@@ -53,6 +53,8 @@ class ShippedFunction:
     """Parameters that cannot get a value, with their types."""
     is_small: bool
     """Whether the value is too small to travel by the replies."""
+    plain_counts: range
+    """How many positional arguments it takes if no other is given, each as JSON has it."""
     watch: Watch
     """What it was made from."""
     _statements: str = field(alias="statements")

@@ -91,6 +91,7 @@ def _shipped(function: Callable[..., Any]) -> ShippedFunction:
         hints=hints,
         is_simple=simple,
         refused=refused,
+        plain_counts=_plain_counts(signature, simple - refused.keys()),
         watch=gatherer.watch,
         statements="".join(f"{one}\n" for one in (*statements, *decoders)),
         expression=inert.python_code(expression),
@@ -136,6 +137,16 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
         return inspect.signature(function)
     except (TypeError, ValueError):
         return None
+
+
+def _plain_counts(signature: inspect.Signature | None, simple: frozenset[str]) -> range:
+    """Return how many positional arguments do without a closer look at the signature."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = signature.parameters.values() if signature else ()
+    if any(each.kind not in kinds or each.name not in simple for each in parameters):
+        return range(0)
+    required = sum(each.default is _EMPTY for each in parameters)
+    return range(required, len(parameters) + 1) if signature else range(0)
 
 
 def _returned(hints: dict[str, Any]) -> Any:

@@ -237,3 +237,17 @@ def test_changed_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_builtin_without_signature() -> None:
     """What has no signature is not checked here."""
     assert bind(ship(max), (1, 2)).arguments == "[[1, 2], {}]"
+
+
+@pytest.mark.parametrize("args", [(), (1, 2, 3)])
+def test_a_wrong_number_of_arguments_is_refused(args: tuple[int, ...]) -> None:
+    """The error says the function's signature and what Python says of the call."""
+
+    def add(one: int, two: int = 2) -> int:
+        return one + two
+
+    shipped = ship(add)
+    assert "[[1], {}]" == bind(shipped, (1,)).arguments
+    assert "[[1, 3], {}]" == bind(shipped, (1, 3)).arguments
+    with pytest.raises(ConfigurationError, match=r"add\(one: int, two: int = 2\).* does not take"):
+        bind(shipped, args)
