@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import errno
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
@@ -37,6 +39,13 @@ _CONNECT_DEADLINE = 10.0
 # A server that asks to wait for longer is not waited for: the caller is told.
 _LONGEST_WAIT = 30.0
 _MAX_ERROR_BYTES = 64 * 1024
+# Why nobody answers, by the number of the operating system's error.
+_UNREACHABLE = {
+    errno.ECONNREFUSED: "nobody listens there",
+    errno.EHOSTUNREACH: "there is no way to this host",
+    errno.ENETUNREACH: "there is no way to this network",
+    errno.ENOENT: "there is no such socket",
+}
 # What aiohttp raises: a TimeoutError is an OSError.
 _FAULTS = (aiohttp.ClientError, OSError, ValueError)
 # What is said of answers that were damaged on their way.
@@ -370,6 +379,18 @@ async def _chunks(request: Request, response: aiohttp.ClientResponse) -> AsyncIt
         yield chunk
 
 
+def _tls_hint(said: str) -> str:
+    """Return what to do about a failure of TLS, by what OpenSSL says."""
+    if "certificate has expired" in said:
+        return "The server needs a new certificate; see also that this machine's clock is right."
+    if "WRONG_VERSION" in said or "RECORD_LAYER" in said.upper():
+        return "The server speaks plain HTTP: write http://, or set ARGO_SECURE=false."
+    return (
+        "Name the authority's certificate (SSL_CERT_FILE, or ca_file), or say that none is to be "
+        "checked (ARGO_INSECURE_SKIP_VERIFY=true)."
+    )
+
+
 def _translated(request: Request, error: Exception, deadline: float) -> ArgoError:
     """Return what aiohttp raised as an error that names the request.
 
@@ -381,8 +402,14 @@ def _translated(request: Request, error: Exception, deadline: float) -> ArgoErro
         case TimeoutError():
             return no_connection(request, f"no answer within {deadline:g} s")
         case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
-            hint = "Name the authority's certificate (ca_file), or say that none is to be checked."
-            return unreadable(request, f"TLS failed: {said}", hint=hint)
+            return unreadable(request, f"TLS failed: {said}", hint=_tls_hint(said))
+        case aiohttp.ClientConnectorError():
+            place = f"{error.host}:{error.port}"
+            reason = _UNREACHABLE.get(error.os_error.errno or 0)
+            if isinstance(error.os_error, socket.gaierror):
+                reason = "there is no host of this name"
+            hint = "Look at the address, and whether the server runs." if reason else None
+            return no_connection(request, f"no connection to {place}: {reason or said}", hint=hint)
         case aiohttp.ClientPayloadError():
             return no_connection(request, f"the connection broke in the answer: {said}")
         case aiohttp.ClientConnectionError():

@@ -1,27 +1,88 @@
-"""The commands."""
+"""The commands, and what is common to them: global options, errors, exit codes."""
 
-import asyncio
+import os
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
+from aiowf.cli import demo, files, listing, logs, running, showing, verbs
+from aiowf.cli.errors import CommandError, Exit, report, say
+from aiowf.cli.target import Target, connection_options
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="aiowf")
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="`aiowf COMMAND --help` tells each command's options. Without a server (--server, or "
+    "ARGO_SERVER), `run` and `submit --wait` use the embedded engine; `aiowf dev` starts a server.",
+)
+@click.version_option(package_name="aiowf", message="aiowf %(version)s")
+@connection_options
 def cli() -> None:
     """Run and follow Argo workflows, on a server or on this machine."""
 
 
-@cli.command()
-@click.option("--svg", type=click.Path(dir_okay=False), help="Save a picture of the run, too.")
-def demo(svg: str | None) -> None:
-    """Show what aiowf does, on the embedded engine: takes a few seconds and needs nothing."""
-    from rich.console import Console
+for _module in (demo, files, running, listing, showing, logs, verbs):
+    for _command in _module.COMMANDS:
+        cli.add_command(_command)
 
-    from aiowf.cli.demo import run_demo
 
-    console = Console(highlight=False, record=svg is not None, width=100 if svg else None)
-    good = asyncio.run(run_demo(console))
-    if svg is not None:
-        console.save_svg(svg, title="aiowf demo")
-    sys.exit(0 if good else 1)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; return its exit code."""
+    target = Target()
+    try:
+        _prepare_streams()
+        code = cli.main(arguments, prog_name="aiowf", standalone_mode=False, obj=target)
+        _flush()
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.Abort:
+        return report(KeyboardInterrupt(), debug=False)
+    except click.ClickException as error:
+        say(f"aiowf: {_usage(error)}")
+        return Exit.USAGE
+    except (Exception, KeyboardInterrupt) as error:
+        code = report(_first(error), debug=target.debug)
+        with suppress(OSError):
+            _flush()
+    return code if isinstance(code, int) else Exit.DONE
+
+
+def _prepare_streams() -> None:
+    """Write what the encoding of a stream cannot say as an escape, instead of failing."""
+    if sys.stdout is None:
+        raise CommandError(
+            "standard output is closed",
+            "Give it somewhere to write, such as >/dev/null.",
+            Exit.LOCAL_IO,
+        )
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flush() -> None:
+    """Write what is left of the output, so that a failure is seen; then let nothing come behind."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # The interpreter would try again at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
+
+def _usage(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "aiowf"
+    message = " ".join(error.format_message().split())
+    return f"{message}{'' if message[-1:] in '.?)' else '.'} Try '{path} --help'."
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the error that counts of a group of them."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

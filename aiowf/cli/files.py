@@ -1,0 +1,140 @@
+"""`aiowf render` and `aiowf lint`: workflows before they are submitted."""
+
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+import click
+
+from aiowf.cli.errors import CommandError, Exit, code_of, line_of, say
+from aiowf.cli.output import output_option, write, write_data, yaml_of
+from aiowf.cli.target import Target, connection_options, run_to_end
+from aiowf.errors import AiowfError
+
+
+@click.command()
+@click.argument("targets", nargs=-1, required=True, metavar="FILE.py:OP…")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(("yaml", "json")),
+    default="yaml",
+    show_default=True,
+    help="json: several operations become a list.",
+)
+@connection_options
+@click.pass_obj
+def render(target: Target, targets: Sequence[str], output: str) -> None:
+    """Show the workflow of an operation.
+
+    Nothing is sent. Images and accounts are those of the profile that AIOWF_PROFILE names.
+    """
+    from aiowf.cli.source import load
+    from aiowf.manifest import unstructure
+
+    profile = target.settings(kafka=False).profile
+    found = []
+    for title, value in load(targets):
+        if not callable(getattr(value, "to_workflow", None)):
+            raise CommandError(
+                f"{title} is {_kind(value)}, which becomes no workflow",
+                "Name an operation that runs in containers.",
+            )
+        found.append(unstructure(value.to_workflow(profile)))
+    if output == "json":
+        write_data(found[0] if len(found) == 1 else found, output)
+    else:
+        write("---\n".join(yaml_of(each) for each in found))
+
+
+@click.command()
+@click.argument("targets", nargs=-1, required=True, metavar="FILE…")
+@click.option("--offline", is_flag=True, help="Do not ask the server, even if one is named.")
+@output_option
+@connection_options
+@click.pass_obj
+def lint(target: Target, targets: Sequence[str], offline: bool, output: str) -> int:
+    """Check workflows without running them.
+
+    FILE is one of YAML or JSON, "-" for standard input, or FILE.py:OP for an operation. Checked is
+    what Argo would refuse, or drop without a word; and where a server is named, it is asked as
+    well. Nothing is created.
+    """
+    named = not offline and not target.settings(kafka=False).is_local
+    findings: list[dict[str, Any]] = []
+    subjects = _subjects(targets, findings)
+
+    async def ask() -> None:
+        async with target.client() as client:
+            for place, what in subjects:
+                findings.append({"place": place, "problem": await _problem(client.lint(what))})
+
+    if named:
+        run_to_end(target, ask())
+    else:
+        findings += [{"place": place, "problem": _check(what)} for place, what in subjects]
+    wrong = [each for each in findings if each["problem"] is not None]
+    if output != "table":
+        write_data(findings, output)
+    else:
+        for each in findings:
+            if each["problem"] is None:
+                write(f"✓ {each['place']}")
+            else:
+                write(f"✗ {each['place']}: {each['problem']}")
+        if not named:
+            say("aiowf: no server was asked, so templates that are stored there are not known")
+    return Exit.INVALID if wrong else Exit.DONE
+
+
+async def _problem(lint: Awaitable[Any]) -> str | None:
+    """Return what the server, or the check before it, finds wrong; None: nothing."""
+    try:
+        await lint
+    except AiowfError as error:
+        if code_of(error) is not Exit.INVALID:
+            raise
+        return line_of(error)
+    return None
+
+
+def _subjects(targets: Sequence[str], findings: list[dict[str, Any]]) -> list[tuple[str, Any]]:
+    """Return what is to be checked, by its place; what cannot even be read is a finding."""
+    from aiowf.cli.manifests import read
+    from aiowf.cli.source import load
+
+    found: list[tuple[str, Any]] = []
+    for each in targets:
+        try:
+            if ".py" in each or (":" in each and not each.endswith((".yaml", ".yml", ".json"))):
+                found += [(f"{each} ({name})", value) for name, value in load([each])]
+            else:
+                for document in read([each]):
+                    if document.kind != "Workflow":
+                        raise CommandError(
+                            f"{document.place}: a {document.kind} is not checked here",
+                            "Lint workflows; templates are checked by the server that stores them.",
+                        )
+                    found.append((document.place, document.data))
+        except Exception as error:
+            findings.append({"place": each, "problem": line_of(error).removeprefix(f"{each}: ")})
+    return found
+
+
+def _check(what: Any) -> str | None:
+    """Return what is wrong, as far as that can be known without a server; None: nothing."""
+    from aiowf.client.planning import as_workflow
+    from aiowf.manifest.checks import check_workflow
+
+    try:
+        check_workflow(what.to_workflow() if hasattr(what, "to_workflow") else as_workflow(what))
+    except AiowfError as error:
+        return line_of(error)
+    return None
+
+
+def _kind(value: Any) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[:1] in 'AEIOUaeiou' else 'a'} {name}"
+
+
+COMMANDS = (render, lint)
