@@ -140,7 +140,13 @@ class Progress:
 
     def _print(self, row: Row) -> None:
         sign, _ = SIGNS.get(row.phase, ("?", ""))
-        words = [sign, visible(row.label), row.phase, self._spent(row), visible(row.message)]
+        words = [
+            sign,
+            visible(row.label),
+            row.phase,
+            self._spent(row),
+            visible(row.message.strip()),
+        ]
         self.console.print(Text("  " + " ".join(word for word in words if word)), soft_wrap=True)
 
     def _picture(self) -> Group:

@@ -88,9 +88,9 @@ def duration(time: timedelta | float | None) -> str:
     if time is None:
         return ""
     seconds = time.total_seconds() if isinstance(time, timedelta) else time
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{max(seconds, 0.0):.1f}".removesuffix(".0") + "s"
-    left = int(seconds)
+    left = max(int(seconds), 10) if seconds < 10 else int(seconds)
     parts: list[str] = []
     for size, unit in _UNITS:
         count, left = divmod(left, size)

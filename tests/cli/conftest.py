@@ -1,21 +1,17 @@
 """The command line in this process and in others, and an engine that its commands talk to."""
 
 import asyncio
-import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-from attrs import frozen
+from cli_testing import Done
 
 from aiowf.cli.main import main
 from aiowf.engine import launch
 
-AIOWF = str(Path(sys.executable).with_name("aiowf"))
 FLOW = '''
 """Operations of a user."""
 import asyncio
@@ -74,21 +70,16 @@ spec:
   templates:
     - name: main
       steps:
-        - - {name: get, template: echo, arguments: {parameters: [{name: text, value: "{{workflow.parameters.day}}"}]}}
-        - - {name: load, template: echo, arguments: {parameters: [{name: text, value: load}]}}
+        - - name: get
+            template: echo
+            arguments: {parameters: [{name: text, value: "{{workflow.parameters.day}}"}]}
+        - - name: load
+            template: echo
+            arguments: {parameters: [{name: text, value: load}]}
     - name: echo
       inputs: {parameters: [{name: text}]}
       container: {image: busybox, command: [sh, -c, "echo {{inputs.parameters.text}}"]}
 """
-
-
-@frozen
-class Done:
-    """What came of a command."""
-
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture(scope="session")
@@ -142,12 +133,3 @@ def aiowf(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
         return Done(int(code), out, err)
 
     return run
-
-
-def start(*words: str, **options: Any) -> "subprocess.Popen[str]":
-    """Start a command in a process of its own."""
-    options.setdefault("stdout", subprocess.PIPE)
-    environ = {**os.environ, **options.pop("env", {})}
-    return subprocess.Popen(
-        [AIOWF, *words], stderr=subprocess.PIPE, text=True, env=environ, **options
-    )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 import yaml
-from conftest import Done
+from cli_testing import Done
 
 Command = Callable[..., Done]
 pytestmark = pytest.mark.usefixtures("here")
@@ -110,9 +110,7 @@ def test_watch_of_what_has_ended(aiowf: Command, name: str, failed: str) -> None
 
 
 @pytest.mark.parametrize("verb", ["get", "watch", "logs", "stop", "delete", "suspend", "resume"])
-def test_a_workflow_that_is_not_there(
-    aiowf: Command, server: Mapping[str, str], verb: str
-) -> None:
+def test_a_workflow_that_is_not_there(aiowf: Command, server: Mapping[str, str], verb: str) -> None:
     """One line says so, with the name; the exit code is its own."""
     done = aiowf(verb, "nope")
     assert (4, "", 1) == (done.code, done.out, done.err.count("\n"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Done
+from cli_testing import Done
 
 Command = Callable[..., Done]
 
@@ -58,7 +58,7 @@ def test_files_come_back_from_the_embedded_engine(aiowf: Command, tmp_path: Path
     [
         ("nope.py:x", 3, "nope.py: no such file"),
         ("nope:x", 3, "there is no module 'nope'"),
-        ("cli_flow.py:on", 3, 'cli_flow.py has no \'on\'. Did you mean "one"?'),
+        ("cli_flow.py:on", 3, "cli_flow.py has no 'on'. Did you mean \"one\"?"),
         ("cli_flow.py:nothing", 3, "cli_flow.py:nothing is empty"),
         ("cli_flow.py:number", 3, "number is 3, which cannot be run"),
         ("broken.py:x", 3, "broken.py cannot be imported: ZeroDivisionError: division by zero (li"),
@@ -131,9 +131,7 @@ def test_the_same_id_attaches(aiowf: Command) -> None:
     ],
     ids=range(10),
 )
-def test_bad_files_are_refused_in_a_line(
-    aiowf: Command, here: Path, text: str, said: str
-) -> None:
+def test_bad_files_are_refused_in_a_line(aiowf: Command, here: Path, text: str, said: str) -> None:
     """What, where, and what next; the good document before it is not sent either."""
     (here / "bad.yaml").write_text(text)
     before = aiowf("list", "-o", "json").out
@@ -150,7 +148,7 @@ def test_bad_files_are_refused_in_a_line(
         (("nope.yaml",), "nope.yaml cannot be read: No such file or directory"),
         (("latin.yaml",), "latin.yaml is not UTF-8 text: byte 0 is 0xfc"),
         (("bomb.yaml",), "bomb.yaml has more than 1,000,000 parts"),
-        (("etl.yaml", "-p", "dya=1"), 'has no parameter \'dya\'. Did you mean "day"?'),
+        (("etl.yaml", "-p", "dya=1"), "has no parameter 'dya'. Did you mean \"day\"?"),
         (("etl.yaml", "-p", "day"), "a parameter is name=value"),
         (("--from", "cron/x"), "names no template"),
         ((), "Name files, or a template with --from"),
