@@ -10,6 +10,7 @@ from attrs import evolve, field, frozen
 
 from aiowf.tasks.functions.names import FACTORY, Use, compiled, outside_names
 from aiowf.tasks.functions.source import SourceFile
+from aiowf.tasks.functions.syntax import parse
 
 
 @frozen(eq=False)
@@ -91,7 +92,7 @@ def _annotation_names(node: ast.ClassDef) -> list[tuple[str, int]]:
             annotation: ast.expr = statement.annotation
             if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
                 try:
-                    annotation = ast.parse(annotation.value, mode="eval").body
+                    annotation = parse(annotation.value, "eval").body
                 except SyntaxError:
                     continue
             names = (n.id for n in ast.walk(annotation) if isinstance(n, ast.Name))

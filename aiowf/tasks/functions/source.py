@@ -10,6 +10,8 @@ from typing import Any
 
 from attrs import field, frozen
 
+from aiowf.tasks.functions.syntax import parse
+
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -96,7 +98,7 @@ def source_file(name: str, module: dict[str, Any] | None = None) -> SourceFile |
         return known[1]
     text = "".join(lines).replace("\r\n", "\n").replace("\r", "\n")
     try:
-        tree = ast.parse(text)
+        tree = parse(text)
     except SyntaxError:
         return None
     parsed = SourceFile(name, [f"{row}\n" for row in text.split("\n")], tree)

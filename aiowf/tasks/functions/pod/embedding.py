@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from aiowf.tasks.functions.syntax import parse
 from aiowf.wire import inert
 
 _MODULES = (
@@ -100,7 +101,7 @@ def _pieces() -> tuple[dict[str, _Piece], frozenset[str]]:
     pieces: dict[str, _Piece] = {}
     modules: set[str] = set()
     for module in _MODULES:
-        tree = ast.parse(Path(__file__).with_name(f"{module}.py").read_text("utf-8"))
+        tree = parse(Path(__file__).with_name(f"{module}.py").read_text("utf-8"))
         modules |= {
             alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names
         }
