@@ -11,6 +11,7 @@ from aiowf.operations.context import PodExecutionContext
 from aiowf.operations.direct import DataQueryOperation, DirectOperation, ResourceQueryOperation
 from aiowf.operations.lifecycle import OnExitNotify
 from aiowf.operations.managed import ManagedOperation, SyncOperation
+from aiowf.operations.options import OperationOptions
 from aiowf.operations.single import (
     DistributedSyncOperation,
     DistributedSyncOperationWithResults,
@@ -28,6 +29,7 @@ __all__ = [
     "DistributedSyncOperationWithResults",
     "ManagedOperation",
     "OnExitNotify",
+    "OperationOptions",
     "ParallelOperation",
     "PipelineOperation",
     "PodExecutionContext",

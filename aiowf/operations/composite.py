@@ -1,12 +1,13 @@
 """Operations of several tasks."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from attrs import field, frozen
 
 from aiowf.errors import ConfigurationError
 from aiowf.operations.containerized import AsyncOperation
+from aiowf.operations.options import OperationOptions
 from aiowf.operations.single import as_task
 from aiowf.tasks.task import Task
 
@@ -73,7 +74,7 @@ class SimpleDagOperation(CompositeOperation):
         name: Begin of the workflows' names.
         task_or_tasks: The groups: each a task, or several.
         tasks: The groups as one sequence, instead.
-        options: The options of every operation; see ContainerizedOperation.
+        options: The options of every operation; see OperationOptions.
     """
 
     _suffix: ClassVar[str] = "simpledag"
@@ -85,7 +86,7 @@ class SimpleDagOperation(CompositeOperation):
         name: str,
         *task_or_tasks: Task[Any] | Iterable[Task[Any]],
         tasks: Sequence[Task[Any] | Iterable[Task[Any]]] = (),
-        **options: Any,
+        **options: Unpack[OperationOptions],
     ) -> None:
         vars(self)["tasks"] = tuple(map(as_tasks, (*task_or_tasks, *tasks)))
         super().__init__(name, **options)

@@ -23,7 +23,7 @@ from aiowf.operations.lifecycle import (
     as_pod_gc,
     as_ttl,
 )
-from aiowf.operations.managed import ManagedOperation, SyncOperation
+from aiowf.operations.managed import ManagedOperation, SyncOperation, checked
 from aiowf.operations.options import (
     as_account,
     as_parallelism,
@@ -213,6 +213,7 @@ class ContainerizedOperation(ManagedOperation):
 class AsyncOperation(ContainerizedOperation, Generic[T]):
     """An operation whose `execute` submits it and gives a Run at once."""
 
+    @checked
     async def execute(
         self,
         *,
@@ -253,6 +254,7 @@ class AsyncOperation(ContainerizedOperation, Generic[T]):
 class WaitingOperation(ContainerizedOperation, SyncOperation, Generic[T]):
     """An operation whose `execute` waits for the end."""
 
+    @checked
     async def execute(
         self,
         *,

@@ -1,13 +1,15 @@
 """The abstract bases of all operations."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Coroutine, Iterable
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from attrs import frozen
 
 from aiowf.errors import ConfigurationError
+
+_Method = TypeVar("_Method", bound=Callable[..., Coroutine[Any, Any, Any]])
 
 
 @frozen(slots=False)
@@ -25,7 +27,7 @@ class ManagedOperation(ABC):
         def __new__(cls, *_: Any, **options: Any) -> Any:
             """Refuse misspelt options before the constructor does, with the nearest right one."""
             if options and not options.keys() <= _option_names(cls):
-                _refuse(cls, options)
+                _refuse(cls.__name__, options, _option_names(cls))
             return super().__new__(cls)
 
     def __attrs_post_init__(self) -> None:
@@ -63,14 +65,24 @@ def _option_names(cls: type) -> frozenset[str]:
     return frozenset(names - {"self"})
 
 
-def _refuse(cls: type, options: Mapping[str, Any]) -> NoReturn:
+def checked(method: _Method) -> _Method:
+    """Refuse misspelt keywords of a coroutine method, with the nearest right one."""
+    known = frozenset(method.__kwdefaults__ or ())
+
+    @wraps(method)
+    async def call(self: Any, *args: Any, **options: Any) -> Any:
+        if not options.keys() <= known:
+            _refuse(f"{type(self).__name__}.{method.__name__}", options, known)
+        return await method(self, *args, **options)
+
+    return cast(_Method, call)
+
+
+def _refuse(whose: str, options: Iterable[str], known: frozenset[str]) -> NoReturn:
     from aiowf.manifest.names import nearest
 
-    known = _option_names(cls)
     name = next(name for name in options if name not in known)
-    raise UnknownOptionError(
-        f"{cls.__name__} has no such option", where=name, hint=nearest(name, known)
-    )
+    raise UnknownOptionError(f"{whose} has no such option", where=name, hint=nearest(name, known))
 
 
 class SyncOperation(ManagedOperation):

@@ -1,16 +1,40 @@
 """Options of operations → what is stored of them."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, TypedDict
 
 from aiowf.errors import ConfigurationError
-from aiowf.manifest import WorkflowSpec
+from aiowf.manifest import PodGC, TTLStrategy, WorkflowSpec
 from aiowf.manifest.names import dns_subdomain
+from aiowf.operations.context import PodExecutionContext
+from aiowf.operations.lifecycle import OnExitNotify
 from aiowf.tasks.frozen import EMPTY, FrozenMapping
 from aiowf.tasks.options import as_overrides
 from aiowf.tasks.volumes import Volume, as_volumes
 
 SHARED = "/mnt/shared"
+
+
+class OperationOptions(TypedDict, total=False):
+    """The options of every operation that runs as a workflow, as one may pass them.
+
+    What each means, and what it is by default, is said at ContainerizedOperation.
+    """
+
+    pod_context: PodExecutionContext | Iterable[PodExecutionContext] | None
+    shared_directory: bool | str | Volume | Sequence[str | Volume] | None
+    shared_volume_size: int
+    ttl_strategy: Mapping[str, int] | TTLStrategy | None
+    pod_gc: Mapping[str, Any] | str | PodGC | None
+    on_exit_notify: Mapping[str, Any] | OnExitNotify | None
+    labels: Mapping[str, str] | None
+    annotations: Mapping[str, str] | None
+    parallelism: int | None
+    active_deadline: float | timedelta | None
+    priority: int | None
+    service_account: str | None
+    spec_overrides: Mapping[str, Any] | WorkflowSpec | None
 
 
 def as_shared(

@@ -95,6 +95,8 @@ class CustomTask(_CommandTask):  # type: ignore[override]
         ConfigurationError: One of these cannot be; the message says which and why.
     """
 
+    beyond: ClassVar[str] = "say command=… and args=…; options are given by name as well"
+
     image_name: str
     command: Words | None
     args: Words | None

@@ -48,6 +48,7 @@ class _FunctionTask(InlinedTask[T]):  # type: ignore[override]
     always_produces: ClassVar[tuple[str, ...]] = (OUTPUT_RETURN,)
     keeps_stdout: ClassVar[bool] = True
     replies: ClassVar[bool] = True
+    beyond: ClassVar[str] = "pass the arguments of the function as args={rest}"
 
     func: Callable[..., Coroutine[Any, Any, T] | T]
     args: tuple[Any, ...] = field(eq=False)

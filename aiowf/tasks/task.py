@@ -1,9 +1,10 @@
 """What all tasks have in common."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from attrs import Attribute, fields, frozen
 
@@ -60,6 +61,7 @@ class Task(ABC, Generic[T_co]):
     replies: ClassVar[bool] = False  # whether its pods may send replies
     keeps_stdout: ClassVar[bool] = False  # its own script does; Argo does it for foreign images
     kind: ClassVar[str] = ""  # of its template, which overrides cannot change; "": any
+    beyond: ClassVar[str] = "options are given by name"  # what a positional argument too many means
 
     name: str
     resources: Resources | None
@@ -69,6 +71,26 @@ class Task(ABC, Generic[T_co]):
     image_pull_policy: str
     template_overrides: FrozenMapping[Any]
     options: TaskOptions
+
+    if not TYPE_CHECKING:  # type checkers know it by the constructor, and the attributes
+
+        def __new__(cls, *args: Any, **_: Any) -> Any:
+            """Refuse positional arguments beyond the constructor's before it does."""
+            if len(args) >= cls.__init__.__code__.co_argcount:
+                _refuse_beyond(cls, args)
+            return super().__new__(cls)
+
+        def __getattr__(self, name: str) -> Any:
+            """Say of the value that there is none, but text that is printed."""
+            if name == "output":
+                raise NoOutputError(
+                    f"a {type(self).__name__} returns no value",
+                    where="output",
+                    hint=f"take {self.name}.stdout, what it prints; a PythonTask returns a value",
+                )
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+            )
 
     def __init__(
         self,
@@ -161,6 +183,22 @@ class Task(ABC, Generic[T_co]):
             ConfigurationError: The profile lacks an image, or the overrides do not fit.
         """
         return render(self, context)
+
+
+class NoOutputError(ConfigurationError, AttributeError):
+    """A task has no return value: wrong configuration, and for Python a missing attribute too."""
+
+
+def _refuse_beyond(cls: type[Task[Any]], given: tuple[Any, ...]) -> None:
+    code = cls.__init__.__code__
+    names = code.co_varnames[1 : code.co_argcount]
+    if code.co_flags & inspect.CO_VARARGS:
+        return
+    rest = ", ".join(f"{one!r:.40}" for one in given[len(names) :])
+    raise ConfigurationError(
+        f"{cls.__name__}({', '.join(names)}) got more than that without a name: {rest}",
+        hint=cls.beyond.format(rest=f"({rest},)" if len(given) == len(names) + 1 else f"({rest})"),
+    )
 
 
 def _given(task: Task[Any]) -> "list[Attribute[Any]]":

@@ -5,7 +5,7 @@ import pickle
 import sys
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, get_type_hints
 
 import attrs
 import pytest
@@ -137,6 +137,22 @@ def test_a_misspelt_option_is_an_error(make: Any, error: type[Exception]) -> Non
     with pytest.raises(error, match=r'lables: .*\ndid you mean "labels"') as caught:
         make(lables={})
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "make", [operations.SingleTaskOperation, operations.DistributedSyncOperation]
+)
+async def test_a_misspelt_option_of_execute_is_an_error(make: Any) -> None:
+    """It says the nearest right one before anything is sent."""
+    with pytest.raises(ConfigurationError, match=r'time_out: .*execute.*\ndid you mean "timeout"'):
+        await make("op", A).execute(time_out=3)
+
+
+def test_the_options_are_said_to_type_checkers() -> None:
+    """Those that SimpleDagOperation takes are those that every operation has."""
+    said = get_type_hints(operations.OperationOptions)
+    common = {"name", *(each.name for each in attrs.fields(operations.ContainerizedOperation))}
+    assert common - {"name", "_flow"} == said.keys()
 
 
 def test_a_class_of_ones_own_may_take_options_of_its_own() -> None:

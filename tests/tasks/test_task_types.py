@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 import pytest
 
+from aiowf import tasks
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import EnvVar, unstructure
 from aiowf.profile import Profile
@@ -280,3 +281,40 @@ def test_references() -> None:
     assert task.output.annotation == list[int]
     assert BashTask("b", "true").stdout == Reference("b", "stdout")
     assert not hasattr(BashTask("b", "true"), "output")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: tasks.PythonTask("a", print, 3), r"PythonTask\(name, func\).*: 3\n.*args=\(3,\)"),
+        (lambda: tasks.PythonTask("a", print, 3, "x"), r"args=\(3, 'x'\)"),
+        (lambda: tasks.CustomTask("a", "b:1", "echo"), "command=…"),
+        (lambda: tasks.BashTask("a", "true", 1), "options are given by name"),
+    ],
+)
+def test_arguments_without_a_name_are_refused(make: Any, said: str) -> None:
+    """The error says how what was meant is passed."""
+    with pytest.raises(ConfigurationError, match=said):
+        make()
+
+
+def test_a_task_without_a_value_says_what_it_has() -> None:
+    """The output of a Bash task is what it prints; any other attribute is missing as usual."""
+    task: Any = tasks.BashTask("print it", "date")
+    with pytest.raises(
+        ConfigurationError, match=r"BashTask returns no value\ntake print-it\.stdout"
+    ):
+        _ = task.output
+    assert not hasattr(task, "output")
+    with pytest.raises(AttributeError, match="no attribute 'outptu'"):
+        _ = task.outptu
+
+
+def test_a_task_type_of_ones_own_may_take_what_it_likes() -> None:
+    """Its constructor decides about arguments without a name."""
+
+    class Shell(tasks.BashTask):
+        def __init__(self, name: str, *lines: str) -> None:
+            super().__init__(name, "\n".join(lines))
+
+    assert "a\nb" == Shell("x", "a", "b").source

@@ -53,5 +53,8 @@ async def main() -> None:
     assert_type(await operations.PipelineOperation("a", (floats, nothing)).execute(), Run[Any])
     dag = operations.SimpleDagOperation("a", floats, (texts, nothing), labels={"a": "b"})
     assert_type(await dag.execute(), Run[Any])
+    operations.SimpleDagOperation("a", floats, lables={})  # type: ignore[call-arg]
+    operations.SimpleDagOperation("a", floats, priority="x")  # type: ignore[arg-type]
+    await dag.execute(time_out=1)  # type: ignore[call-arg]
     assert_type(await operations.DirectOperation("d", plain).execute(1), float)
     assert_type(await operations.DirectOperation("d", coroutine).execute(1), str)
