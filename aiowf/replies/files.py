@@ -18,6 +18,8 @@ from aiowf.wire.replies import FileEntry, safe_path
 SMALL_BYTES = 64 * 1024
 IN_MEMORY_BYTES = 8 * 1024 * 1024
 
+_REUSED_BYTES = 8 * 1024 * 1024
+
 # A piece of a file: its bytes, or its begin and its length in the spool.
 Piece = bytes | tuple[int, int]
 
@@ -119,6 +121,10 @@ class Files(Mapping[str, bytes]):
         self._contents[entry.path] = tuple(partial.pieces[chunk] for chunk in range(entry.chunks))
         return str(partial.digest.hexdigest())
 
+    def piece(self, path: str, chunk: int) -> bytes:
+        """Return a chunk of a file that is joined."""
+        return self._read(self._contents[path][chunk])
+
     def _keep(self, content: bytes) -> Piece:
         size = len(content)
         if self.has_room(size):
@@ -128,6 +134,9 @@ class Files(Mapping[str, bytes]):
             self._spool, name = tempfile.mkstemp(prefix="aiowf-files-")
             os.unlink(name)  # so that nothing of it is left, even by a crash
             weakref.finalize(self, os.close, self._spool)
+            # glibc takes what it sees freed for the size of things to come (mallopt(3), dynamic
+            # mmap threshold): pieces then use the same memory again, and need not be paged in.
+            bytearray(_REUSED_BYTES)
         begin, view = self._end, memoryview(content)
         while view:
             written = os.pwrite(self._spool, view, self._end)

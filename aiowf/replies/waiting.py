@@ -40,6 +40,8 @@ class Pending:
     users: int = 0
     assembly: Assembly | None = None
     files: "asyncio.Future[Files] | None" = None
+    # Held while a record is fed to the assembly: a replay may bring the same ones as the reader.
+    feeding: asyncio.Lock = field(factory=asyncio.Lock)
 
     def futures(self) -> "Iterator[asyncio.Future[Any]]":
         """Yield what is not settled yet."""
@@ -155,6 +157,9 @@ class Replies:
                         return
         except AiowfError as error:
             pending.fail(error)
+        except Exception as error:
+            log.exception("the replies to %s cannot be read again", workflow)
+            pending.fail(MissingResultsError(f"the reader of earlier replies failed: {error!r}"))
 
     async def _read(self) -> None:
         waiting = self._pending
@@ -186,7 +191,8 @@ class Replies:
         elif pending.assembly is None or pending.files is None or pending.files.done():
             self.skipped += 1
         else:
-            await self._assemble(record, kind, pending.assembly, pending.files)
+            async with pending.feeding:
+                await self._assemble(record, kind, pending.assembly, pending.files)
 
     async def _assemble(
         self, record: Record, kind: str, assembly: Assembly, done: "asyncio.Future[Files]"

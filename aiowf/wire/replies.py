@@ -235,6 +235,10 @@ class FileSink(Protocol):
         """Put a file together from its chunks; return the SHA-256 (hex) of the whole."""
         ...
 
+    def piece(self, path: str, chunk: int) -> bytes:
+        """Return a chunk of a file that is put together."""
+        ...
+
 
 @define
 class Assembly:
@@ -245,8 +249,9 @@ class Assembly:
 
     workflow: str
     sink: FileSink
-    # (path, chunk) of every chunk that is kept; a chunk that comes again is ignored.
-    _kept: dict[str, dict[int, int]] = field(factory=dict, init=False)
+    # Path → chunk → size and claimed SHA-256 of every chunk that is kept; one that comes again is
+    # ignored. Only when the whole is not what was sent are the chunks looked at one by one.
+    _kept: dict[str, dict[int, tuple[int, str | None]]] = field(factory=dict, init=False)
     # The list of the last record, None until it has come.
     _listed: tuple[FileEntry, ...] | None = field(default=None, init=False)
     # True once every file has been joined; records that come later are ignored.
@@ -327,10 +332,8 @@ class Assembly:
         index = int(chunk)
         if index in self._kept.get(path, {}):
             return
-        if hashlib.sha256(record.value).hexdigest() != claimed:
-            raise self._corrupt(f"chunk {index + 1} of {path!r} was changed on its way", path=path)
         self.sink.put(path, index, record.value)
-        self._kept.setdefault(path, {})[index] = len(record.value)
+        self._kept.setdefault(path, {})[index] = len(record.value), claimed
 
     def _read_list(self, record: Record) -> tuple[FileEntry, ...]:
         try:
@@ -347,11 +350,17 @@ class Assembly:
         return listed
 
     def _verify(self, file: FileEntry) -> None:
-        size = sum(self._kept.get(file.path, {}).values())
+        path, kept = file.path, self._kept[file.path]
+        size = sum(length for length, _ in kept.values())
+        if self.sink.join(file) == file.sha256 and size == file.size:
+            return
+        for chunk in range(file.chunks):
+            if hashlib.sha256(self.sink.piece(path, chunk)).hexdigest() != kept[chunk][1]:
+                what = f"chunk {chunk + 1} of {path!r} was changed on its way"
+                raise self._corrupt(what, path=path, chunk=chunk)
         if size != file.size:
-            raise self._corrupt(f"{file.path!r} has {size} bytes, not {file.size}", path=file.path)
-        if self.sink.join(file) != file.sha256:
-            raise self._corrupt(f"{file.path!r} is not what was sent (SHA-256)", path=file.path)
+            raise self._corrupt(f"{path!r} has {size} bytes, not {file.size}", path=path)
+        raise self._corrupt(f"{path!r} is not what was sent (SHA-256)", path=path)
 
     def _corrupt(self, what: str, **details: Any) -> CorruptResultsError:
         return CorruptResultsError(

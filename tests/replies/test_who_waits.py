@@ -1,12 +1,15 @@
 """Who waits for what: records find their waiter, and bad ones harm nobody."""
 
 import asyncio
+import hashlib
+import time
 from collections.abc import AsyncGenerator, Sequence
+from typing import Any
 
 import pytest
 
 from aiowf.errors import AiowfError, CorruptResultsError, EngineError, MissingResultsError
-from aiowf.replies import Place
+from aiowf.replies import Files, Place
 from aiowf.replies.waiting import Replies
 from aiowf.wire.frames import Record
 from aiowf.wire.replies import FileEntry, Notice, done_record, file_records, notice_record
@@ -26,6 +29,7 @@ class FakeChannel:
         self.queue: asyncio.Queue[list[Record] | Exception] = asyncio.Queue()
         self.earlier = earlier
         self.readers = 0
+        self.error: Exception = EngineError("gone")
 
     async def replies(self) -> AsyncGenerator[list[Record], None]:
         while True:
@@ -38,7 +42,7 @@ class FakeChannel:
         self.readers += 1
         try:
             if place.topic == "broken":
-                raise EngineError("gone")
+                raise self.error
             yield list(self.earlier)
             await asyncio.Event().wait()
         finally:
@@ -115,8 +119,8 @@ async def test_a_corrupt_file_is_told_to_its_waiter_alone() -> None:
         bad, good = replies.expect("bad", files=True), replies.expect("good", files=True)
         assert bad.files is not None
         assert good.files is not None
-        chunk, _ = results("bad")
-        await channel.taken(chunk._replace(value=b"x"), *results("good"))
+        chunk, done = results("bad")
+        await channel.taken(chunk._replace(value=b"x"), done, *results("good"))
         with pytest.raises(CorruptResultsError, match="changed on its way"):
             await bad.files
         assert dict(await good.files) == {"f": b""}
@@ -175,6 +179,44 @@ async def test_what_was_sent_before_is_read_again() -> None:
         replies.replay("y", Place("broken"))
         with pytest.raises(EngineError):
             await broken.notice
+        channel.error = ZeroDivisionError()
+        odd = replies.expect("z")
+        replies.replay("z", Place("broken"))
+        with pytest.raises(MissingResultsError, match="ZeroDivisionError"):
+            await odd.notice
+
+
+async def test_what_comes_twice_at_once_is_fed_once_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While the pod still sends, a replay and the reader bring the same large pieces."""
+    pieces = [bytes([n]) * 100_000 for n in range(8)]
+    digest = hashlib.sha256(b"".join(pieces)).hexdigest()
+    records = [
+        *file_records("w", "f", pieces, len(pieces)),
+        done_record("w", [FileEntry("f", 800_000, digest, len(pieces))]),
+    ]
+    active: list[int] = []
+    most = 0
+    put = Files.put
+
+    def put_slowly(*args: Any) -> None:
+        nonlocal most
+        active.append(1)
+        most = max(most, len(active))
+        time.sleep(0.01)
+        put(*args)
+        active.pop()
+
+    monkeypatch.setattr(Files, "put", put_slowly)
+    channel = FakeChannel(records)
+    async with Replies(channel) as replies, asyncio.timeout(5):
+        pending = replies.expect("w", files=True)
+        replies.replay("w", Place("earlier"))
+        await channel.taken(*records)
+        assert pending.files is not None
+        assert dict(await pending.files) == {"f": b"".join(pieces)}
+    assert most == 1
 
 
 @pytest.mark.parametrize(

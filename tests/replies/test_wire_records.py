@@ -96,8 +96,8 @@ def listing(**changes: object) -> Record:
 @pytest.mark.parametrize(
     ("records", "message"),
     [
-        ([CHUNK._replace(value=b"abX")], "was changed on its way"),
-        ([CHUNK._replace(value=b"ab")], "was changed on its way"),
+        ([CHUNK._replace(value=b"abX"), DONE], "chunk 1 of 'a.txt' was changed on its way"),
+        ([CHUNK._replace(value=b"ab"), DONE], "chunk 1 of 'a.txt' was changed on its way"),
         ([header(CHUNK, "aiowf-file", "../../etc/passwd")], "no file that can be"),
         ([header(CHUNK, "aiowf-file", "/etc/passwd")], "no file that can be"),
         ([header(CHUNK, "aiowf-chunk", "-1")], "no file that can be"),
