@@ -47,12 +47,13 @@ class Admission:
 
     executor: Executor
 
-    def check(self, workflow: Data, namespace: str) -> None:
+    def check(self, workflow: Data, namespace: str, *, lint: bool = False) -> None:
         """Refuse a workflow that is wrong, or that cannot run here.
 
         Args:
             workflow: The workflow, normalised.
             namespace: Where it is to be created.
+            lint: Whether it is only looked at, so that its name does not matter.
 
         Raises:
             Refusal: What is wrong, and where.
@@ -61,7 +62,7 @@ class Admission:
             typed = structure(workflow, Workflow)
         except ConfigurationError as error:
             raise invalid(f"json: {error}") from None
-        validate(workflow, namespace)
+        validate(workflow, namespace, lint=lint)
         try:
             self._check_spec(workflow["spec"])
             self._check_typed(typed)

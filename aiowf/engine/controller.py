@@ -15,6 +15,7 @@ from aiowf.engine.collection import forget_after, ttl_of, wants_claims_deleted
 from aiowf.engine.nodes import Node
 from aiowf.engine.pod import Executor, PodResult
 from aiowf.engine.pods import Ending, PodRun, ending_of
+from aiowf.engine.replay import Replay
 from aiowf.engine.run import WorkflowRun
 from aiowf.engine.store import Store
 
@@ -60,9 +61,9 @@ class Controller:
     _labels: dict[WorkflowRun, Mapping[str, str]] = field(factory=dict)
     # What is to happen to finished workflows: TTL and pod GC.
     _timers: dict[WorkflowRun, list[asyncio.TimerHandle]] = field(factory=dict)
-    # Deleted workflows → how many of their pods have not ended.
+    # Workflows deleted or retried → how many of their pods have not ended.
     _leaving: dict[tuple[str, str], int] = field(factory=dict)
-    # New workflows of such a name, which wait for those pods.
+    # Workflows to start of such a name, which wait for those pods.
     _held: dict[tuple[str, str], WorkflowRun] = field(factory=dict)
     # Names of claims that are to be deleted when the last pod of their workflow has ended.
     _unclaimed: dict[WorkflowRun, list[str]] = field(factory=dict)
@@ -130,8 +131,25 @@ class Controller:
         key = (run.namespace, run.name)
         if key in self._leaving:
             self._held[key] = run
-        elif run in self._told and run.started is None:
+        elif run in self._told and not run.phase:
             run.start()
+
+    def retry(self, run: WorkflowRun, replay: Replay, arguments: dict[str, Any]) -> None:
+        """Run a finished workflow again, but for what is kept of it.
+
+        Args:
+            run: The workflow.
+            replay: What is kept.
+            arguments: Its arguments from now on.
+        """
+        for timer in self._timers.pop(run, ()):
+            timer.cancel()
+        self._unclaimed.pop(run, None)
+        for node in run.rewind(replay, arguments):
+            if node.pod is not None:
+                self._remove_pod(node)
+        self.tell(run)
+        asyncio.get_running_loop().call_soon(self._start, run)
 
     def delete(self, run: WorkflowRun) -> None:
         """Delete a workflow; its pods are killed, its claims go with it."""
@@ -151,6 +169,7 @@ class Controller:
             self.executor.forget(node.pod.pod.key)
         else:
             self._kill(node.pod)
+            node.pod.leaving = True
             key = (node.pod.pod.namespace, node.pod.pod.workflow_name)
             self._leaving[key] = self._leaving.get(key, 0) + 1
 
@@ -274,7 +293,7 @@ class Controller:
         assert node.pod is not None
         run.pod_ended(node, ending)
         self._sweep_claims(run)
-        if run not in self._told:
+        if node.pod.leaving:
             self._left(run)
         if node.pod.abandoned:
             self.executor.forget(node.pod.pod.key)
@@ -284,7 +303,7 @@ class Controller:
             self._later(run, delay, lambda: self._forget_pod(node))
 
     def _left(self, run: WorkflowRun) -> None:
-        """Note the end of a pod of a deleted workflow; the last one makes room for its name."""
+        """Note the end of a pod that somebody waits for; the last one makes room for its heir."""
         key = (run.namespace, run.name)
         if key not in self._leaving:  # The engine is about to end.
             return

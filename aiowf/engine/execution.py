@@ -52,6 +52,9 @@ def execute(run: "WorkflowRun", plan: Plan, call: "Call", owner: Frame) -> Node:
     Raises:
         ExecutionError: It cannot run. Its node exists, and is in phase Error.
     """
+    kept = run.reuse(call.name, owner)
+    if kept is not None:
+        return kept
     around = call.boundary or owner.node
     strategy = plan.data.get("retryStrategy") or run.spec.get("retryStrategy")
     strategy = None if call.is_attempt else strategy

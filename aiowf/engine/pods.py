@@ -43,6 +43,8 @@ class PodRun:
     killed: bool = False
     # Whether nobody wants its log any more.
     abandoned: bool = False
+    # Whether the name of its workflow, or a retry of it, waits for its end.
+    leaving: bool = False
 
     @property
     def scheduled(self) -> bool:

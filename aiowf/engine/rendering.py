@@ -25,7 +25,8 @@ def render_head(run: "WorkflowRun") -> dict[str, Any]:
     if run.started is None:
         return {"metadata": metadata, "status": status}
     metadata["annotations"] = {**_POD_NAMES, **(run.metadata.get("annotations") or {})}
-    status["phase"] = run.phase
+    if run.phase:
+        status["phase"] = run.phase
     status["progress"] = f"{run.succeeded}/{run.count}"
     if run.message:
         status["message"] = run.message
@@ -51,6 +52,8 @@ def _conditions(run: "WorkflowRun") -> list[dict[str, str]]:
         conditions.append({"type": "PodRunning", "status": str(run.running_pods > 0)})
     if run.finished is not None:
         conditions.append({"type": "Completed", "status": "True"})
+    elif run.retried:
+        conditions.append({"type": "Completed", "status": "False"})
     return conditions
 
 
@@ -74,7 +77,7 @@ def render(
         nodes = render_nodes(run.nodes, f"local/{run.name}")
         status = {**status, "nodes": nodes}
     if fields is None or fields.wants(f"{prefix}spec"):
-        return {"metadata": head["metadata"], "spec": run.spec, "status": status}
+        return {"metadata": head["metadata"], "spec": run.shown_spec(), "status": status}
     return {"metadata": head["metadata"], "status": status}
 
 

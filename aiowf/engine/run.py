@@ -15,10 +15,11 @@ from aiowf.engine.clock import Clock
 from aiowf.engine.closing import close_down, close_late, closing_message
 from aiowf.engine.execution import execute
 from aiowf.engine.frames import Frame
-from aiowf.engine.nodes import UNSUCCESSFUL, Node
+from aiowf.engine.nodes import UNSUCCESSFUL, Node, pod_seconds
 from aiowf.engine.plan import ExecutionError, Plans
 from aiowf.engine.pods import Ending, resolve_volumes
 from aiowf.engine.rendering import render_head
+from aiowf.engine.replay import Replay, remains
 from aiowf.engine.variables import failures, global_variables
 from aiowf.manifest import Volume
 from aiowf.wire import labels
@@ -123,6 +124,9 @@ class WorkflowRun:
     _timers: set[asyncio.TimerHandle] = field(factory=set)
     _plans: Plans = field(factory=Plans)
     volumes: list[Volume] = field(factory=list)
+    # Of the run before a retry: what is kept of it and not met again yet.
+    replay: Replay = field(factory=Replay)
+    retried: bool = False
     _root: Frame = field(init=False)
 
     @property
@@ -150,9 +154,32 @@ class WorkflowRun:
         """Start the entrypoint."""
         self.started = self.host.clock.time()
         self.phase = "Running"
+        self.nodes = {}
+        self.count = self.succeeded = self.active_pods = self.running_pods = 0
         self._relabel()
         self._move(self._enter)
         self.revisited = self.finished is None
+
+    def rewind(self, replay: Replay, arguments: dict[str, Any]) -> list[Node]:
+        """Go back to before the start; return the nodes that are not kept.
+
+        Args:
+            replay: What is kept.
+            arguments: The workflow's arguments from now on.
+        """
+        now = self.host.clock.time()
+        left = [node for one, node in self.nodes.items() if one not in replay.kept]
+        self.nodes = remains(self.nodes, replay, now)
+        self.replay, self.retried = replay, True
+        self.spec = {key: value for key, value in self.spec.items() if key != "shutdown"}
+        self.spec["arguments"] = arguments
+        self.phase = self.message = self.shutdown = ""
+        self.started, self.finished = now, None
+        self.too_late = False
+        self.entry_node = self.exit_node = None
+        self.exported, self.spent = {}, None
+        self.labels = {k: v for k, v in self.labels.items() if k != labels.ARGO_COMPLETED}
+        return left
 
     def _enter(self) -> None:
         self.variables = global_variables(self.metadata, self.labels, self.spec)
@@ -237,12 +264,14 @@ class WorkflowRun:
 
     def add(self, name: str, display_name: str, kind: str, **more: Any) -> Node:
         """Add a node of a type; `more` are further attributes of it."""
+        node_id = naming.node_id(self.name, name)
+        before = self.replay.times.get(node_id)
         node = Node(
-            id=naming.node_id(self.name, name),
+            id=node_id,
             name=name,
             display_name=display_name,
             type=kind,
-            started=self.host.clock.time(),
+            started=self.host.clock.time() if before is None else before.started,
             **more,
         )
         self.nodes[node.id] = node
@@ -290,7 +319,9 @@ class WorkflowRun:
         """End a node."""
         node.phase = phase
         node.message = message
-        node.finished = self.host.clock.time()
+        before = self.replay.times.get(node.id)
+        is_kept = before is not None and before.phase == phase
+        node.finished = before.finished if before and is_kept else self.host.clock.time()
         if node.counted and phase == "Succeeded":
             self.succeeded += 1
         if node.pod is not None:
@@ -300,6 +331,23 @@ class WorkflowRun:
         """End a node, and let its owner know."""
         self.mark(node, phase, message)
         self._events.append(node)
+
+    def reuse(self, name: str, owner: Frame) -> Node | None:
+        """Put a node of the run before a retry into its place, if it is kept."""
+        taken = self.replay.take(naming.node_id(self.name, name))
+        for node in taken:
+            self.nodes[node.id] = node
+            self.count += node.counted
+            self.succeeded += node.counted and node.phase == "Succeeded"
+            self.export((node.outputs or {}).get("parameters") or ())
+            seconds = pod_seconds(node)
+            if seconds is not None:
+                self.spent = (self.spent or 0.0) + seconds
+        if not taken:
+            return None
+        taken[0].owner = owner
+        self._events.append(taken[0])
+        return taken[0]
 
     def execute(self, call: Call, owner: Frame) -> Node:
         """Run a template as a new node; see execution.execute."""
@@ -311,7 +359,7 @@ class WorkflowRun:
         """Take note that the process of a pod runs."""
         assert node.pod is not None
         node.pod.started = self.host.clock.time()
-        if self.finished is not None:
+        if self.finished is not None or self.nodes.get(node.id) is not node:
             return
         self.running_pods += 1
         if node.fulfilled:
@@ -323,7 +371,7 @@ class WorkflowRun:
         """Take note of the end of a pod."""
         assert node.pod is not None
         node.pod.ended = True
-        if self.finished is not None:
+        if self.finished is not None or self.nodes.get(node.id) is not node:
             return
         self.running_pods -= node.pod.started is not None
         if node.fulfilled:
@@ -417,7 +465,7 @@ class WorkflowRun:
             node.owner = node.frame = None
             if node.pod is not None and not node.pod.ended:
                 self.host.kill_pod(self, node)
-        self._plans = Plans()
+        self._plans, self.replay = Plans(), Replay()
         self.host.completed(self)
 
     def close(self) -> None:
@@ -434,6 +482,10 @@ class WorkflowRun:
             labels.ARGO_COMPLETED: "true" if self.finished is not None else "false",
             labels.ARGO_PHASE: self.phase,
         }
+
+    def shown_spec(self) -> dict[str, Any]:
+        """Return the specification as it was submitted."""
+        return self.spec
 
     def head(self) -> dict[str, Any]:
         """Return metadata and status without nodes."""

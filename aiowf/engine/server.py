@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from aiowf.engine import verbs
+from aiowf.engine import again, verbs
 from aiowf.engine.admission import Admission
 from aiowf.engine.authority import is_same
 from aiowf.engine.browsers import Doorkeeper
@@ -102,11 +102,14 @@ def _add_routes(app: web.Application, info: Mapping[str, Any]) -> None:
     app.router.add_get("/api/v1/version", _constant(_VERSION), allow_head=False)
     app.router.add_get("/api/v1/userinfo", _constant({}), allow_head=False)
     app.router.add_post("/api/v1/workflows/{namespace}", _create)
+    app.router.add_post("/api/v1/workflows/{namespace}/lint", _lint)
     app.router.add_get("/api/v1/workflows/{namespace:[^/]*}", _list, allow_head=False)
     app.router.add_get(one, _get, allow_head=False)
     app.router.add_delete(one, _delete)
     for verb in verbs.VERBS:
         app.router.add_put(f"{one}/{verb}", _verb)
+    app.router.add_put(f"{one}/retry", _retry)
+    app.router.add_put(f"{one}/resubmit", _resubmit)
     app.router.add_get(f"{one}/log", _log, allow_head=False)
     app.router.add_get(f"{one}/{{podName}}/log", _log, allow_head=False)
     app.router.add_get("/api/v1/workflow-events/{namespace:[^/]*}", _watch, allow_head=False)
@@ -241,6 +244,36 @@ async def _verb(request: web.Request) -> web.Response:
     run = find(controller, request.match_info["namespace"], request.match_info["name"])
     verbs.VERBS[request.path.rpartition("/")[2]](run, body)
     return _json(render(controller.settle(run)))
+
+
+async def _retry(request: web.Request) -> web.Response:
+    controller = request.app[CONTROLLER]
+    body = await _body(request)
+    run = find(controller, request.match_info["namespace"], request.match_info["name"])
+    return _json(render(again.retry(controller, run, body)))
+
+
+async def _resubmit(request: web.Request) -> web.Response:
+    controller, namespace = request.app[CONTROLLER], request.match_info["namespace"]
+    body = await _body(request)
+    run = find(controller, namespace, request.match_info["name"])
+    workflow = again.resubmitted(run, body)
+    request.app[_ADMISSION].check(workflow, run.namespace)
+    return _json(render(controller.create(workflow, run.namespace)))
+
+
+async def _lint(request: web.Request) -> web.Response:
+    given = member(await _body(request), "workflow")
+    if given is None:
+        raise Refusal(2, "unable to get a workflow")
+    try:
+        check_depth(given)
+        workflow = normalise(given)
+        workflow.setdefault("metadata", {})
+        request.app[_ADMISSION].check(workflow, request.match_info["namespace"], lint=True)
+    except Refusal as refusal:
+        raise Refusal(2, refusal.message) from None
+    return _json({"status": {"startedAt": None, "finishedAt": None}, **workflow})
 
 
 async def _watch(request: web.Request) -> web.StreamResponse:

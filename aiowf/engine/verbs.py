@@ -1,4 +1,4 @@
-"""What can be done to a workflow: suspend, resume, stop, terminate, set."""
+"""What can be done to a workflow that runs: suspend, resume, stop, terminate, set."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import orjson
 
 from aiowf.engine.nodes import Node
 from aiowf.engine.normalise import member
-from aiowf.engine.refusal import Refusal, internal, invalid, not_implemented
+from aiowf.engine.refusal import Refusal, internal, invalid
 from aiowf.engine.run import WorkflowRun
 from aiowf.engine.selectors import field_requirements
 
@@ -28,7 +28,7 @@ def _set_suspended(run: WorkflowRun, *, suspended: bool) -> None:
 
 
 def _resume(run: WorkflowRun, body: Body) -> None:
-    selector = _text(body, "nodeFieldSelector")
+    selector = text_of(body, "nodeFieldSelector")
     if run.finished is not None:
         return
     nodes = _suspended(run, selector)
@@ -48,7 +48,7 @@ def _resume(run: WorkflowRun, body: Body) -> None:
 
 
 def _stop(run: WorkflowRun, body: Body) -> None:
-    selector, message = _text(body, "nodeFieldSelector"), _text(body, "message")
+    selector, message = text_of(body, "nodeFieldSelector"), text_of(body, "message")
     if not selector:
         _shut_down(run, "Stop")
         return
@@ -75,8 +75,8 @@ def _shut_down(run: WorkflowRun, strategy: str) -> None:
 
 
 def _set(run: WorkflowRun, body: Body) -> None:
-    selector, message = _text(body, "nodeFieldSelector"), _text(body, "message")
-    phase, outputs = _text(body, "phase"), _outputs(_text(body, "outputParameters"))
+    selector, message = text_of(body, "nodeFieldSelector"), text_of(body, "message")
+    phase, outputs = text_of(body, "phase"), _outputs(text_of(body, "outputParameters"))
     if not selector:
         raise internal(
             "'set' currently only targets suspend nodes, use a node field selector to target them"
@@ -98,7 +98,12 @@ def _set(run: WorkflowRun, body: Body) -> None:
     run.act(change)
 
 
-def _text(body: Body, name: str) -> str:
+def text_of(body: Body, name: str) -> str:
+    """Return a member of a request that is a text, or "".
+
+    Raises:
+        Refusal: It is something else.
+    """
     value = member(body, name)
     if value is not None and not isinstance(value, str):
         kind = {dict: "object", list: "array", bool: "bool"}.get(type(value), "number")
@@ -128,15 +133,20 @@ def _outputs(text: str) -> dict[str, str]:
 
 def _suspended(run: WorkflowRun, selector: str) -> list[Node]:
     """The suspend nodes that wait, and that a field selector chooses."""
+    return [n for n in choose(run, selector) if n.type == "Suspend" and not n.fulfilled]
+
+
+def choose(run: WorkflowRun, selector: str) -> list[Node]:
+    """Return the nodes that a field selector chooses.
+
+    Raises:
+        Refusal: It cannot be read.
+    """
     try:
         requirements = field_requirements(selector)
     except Refusal as refusal:
         raise internal(refusal.message) from None
-    return [
-        node
-        for node in run.nodes.values()
-        if node.type == "Suspend" and not node.fulfilled and _chosen(node, requirements)
-    ]
+    return [node for node in run.nodes.values() if _chosen(node, requirements)]
 
 
 def _chosen(node: Node, requirements: list[tuple[str, str, str]]) -> bool:
@@ -203,16 +213,10 @@ def _supplied(parameter: Mapping[str, Any], value: str) -> dict[str, Any]:
     return {**kept, "value": value}
 
 
-def _later(_run: WorkflowRun, _body: Body) -> None:
-    raise not_implemented()
-
-
 VERBS: Mapping[str, Callable[[WorkflowRun, Body], None]] = {
     "suspend": _suspend,
     "resume": _resume,
     "stop": _stop,
     "terminate": _terminate,
     "set": _set,
-    "retry": _later,
-    "resubmit": _later,
 }

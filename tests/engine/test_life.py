@@ -378,8 +378,10 @@ async def test_nodes_are_chosen_by_their_fields(bed: Bed, selector: str, chosen:
         ),
         ("set", {"nodeFieldSelector": "id=wf", "outputParameters": "{"}, (400, "unable to parse")),
         ("set", {"nodeFieldSelector": "id=wf", "outputParameters": {}}, (400, "cannot unmarshal")),
-        ("retry", {}, (501, "Not Implemented")),
-        ("resubmit", {}, (501, "Not Implemented")),
+        ("retry", {}, (400, "Cannot retry a workflow in phase Running")),
+        ("resubmit", {"memoized": True}, (501, "memoized")),
+        ("resubmit", {"parameters": ["x"]}, (500, "expected parameter of the form: NAME=VALUE")),
+        ("resubmit", {"parameters": "x=1"}, (400, "cannot unmarshal")),
     ],
 )
 async def test_verbs_that_are_refused(
