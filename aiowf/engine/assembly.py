@@ -14,6 +14,7 @@ import orjson
 from aiohttp import web
 from attrs import field, fields, frozen
 
+from aiowf.engine.addresses import SUBMISSIONS
 from aiowf.engine.api import PREFIX, Api
 from aiowf.engine.authority import Authority
 from aiowf.engine.browsers import Doorkeeper
@@ -23,7 +24,9 @@ from aiowf.engine.executor import ProcessExecutor
 from aiowf.engine.journal import Journal
 from aiowf.engine.pod import Pod
 from aiowf.engine.processes import end_descendants
+from aiowf.engine.rehearsal import Rehearsal
 from aiowf.engine.server import CONTROLLER, create_app
+from aiowf.engine.skipping import SkippingClock
 from aiowf.engine.topics import Topics
 from aiowf.engine.values import Values
 from aiowf.wire.labels import (
@@ -55,6 +58,7 @@ class Settings:
         max_pods: How many pods run at a time.
         namespaces: Whether pods may have mount namespaces.
         environment: Variables of every pod, beside its own.
+        rehearsal: Whether it serves tests, which set its images and its clock.
     """
 
     directory: str
@@ -70,6 +74,7 @@ class Settings:
     max_pods: int | None = None
     namespaces: bool = True
     environment: Mapping[str, str] = field(factory=dict, repr=False)
+    rehearsal: bool = False
 
 
 def serve(settings: dict[str, Any], control: socket.socket, link: socket.socket) -> None:
@@ -100,11 +105,13 @@ async def engine(
     for name in ("pods", "topics"):
         (directory / name).mkdir()
     authority = Authority(settings.token)
+    clock = SkippingClock() if settings.rehearsal else None
+    images = dict(settings.images)
     claims = Claims(Path(settings.claims) if settings.claims else directory / "claims")
     executor = ProcessExecutor(
         directory / "pods",
         claim=claims.path,
-        images=settings.images,
+        images=images,
         max_pods=settings.max_pods,
         namespaces=settings.namespaces,
         keep=_kept(settings),
@@ -119,6 +126,7 @@ async def engine(
         app = create_app(
             executor,
             token=settings.token,
+            clock=clock,
             claim_gone=cleaner.claim_gone,
             workflow_gone=cleaner.workflow_gone,
             journal=journal,
@@ -126,6 +134,16 @@ async def engine(
             namespace=settings.namespace,
         )
         app.add_routes(Api(authority, topics, values, claims).routes())
+        if clock is not None:
+            Rehearsal(
+                authority=authority,
+                controller=app[CONTROLLER],
+                clock=clock,
+                images=images,
+                topics=topics,
+                claims=claims,
+                submissions=directory / SUBMISSIONS,
+            ).install(app)
         store = app[CONTROLLER].store
         topics.is_session_alive = lambda session: any(
             workflow.labels.get(SESSION) == session for workflow in store.all()

@@ -5,6 +5,15 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Protocol
+
+
+class Timer(Protocol):
+    """What will happen at its time."""
+
+    def cancel(self) -> None:
+        """Prevent it."""
+        ...
 
 
 class Clock:
@@ -14,9 +23,23 @@ class Clock:
         """Return the seconds since the epoch."""
         return time.time()
 
-    def call_later(self, seconds: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
-        """Call `callback` after `seconds`; cancel the handle to prevent it."""
+    def call_later(
+        self, seconds: float, callback: Callable[[], object], *, awaited: bool = True
+    ) -> Timer:
+        """Call `callback` after `seconds`; cancel the timer to prevent it.
+
+        Args:
+            seconds: From now on.
+            callback: What to call.
+            awaited: Whether a workflow waits for it. What is merely tidied up later is not awaited.
+        """
         return asyncio.get_running_loop().call_later(seconds, callback)
+
+    def hold(self) -> None:
+        """Note that something is at work, which takes the time that it takes."""
+
+    def release(self) -> None:
+        """Note that it has ended; once for each `hold`."""
 
 
 @lru_cache(maxsize=256)

@@ -10,7 +10,7 @@ from uuid import uuid4
 from attrs import define, field
 
 from aiowf.engine import naming
-from aiowf.engine.clock import Clock, timestamp
+from aiowf.engine.clock import Clock, Timer, timestamp
 from aiowf.engine.collection import forget_after, ttl_of, wants_claims_deleted
 from aiowf.engine.nodes import Node
 from aiowf.engine.pod import Executor, PodResult
@@ -41,6 +41,7 @@ class Controller:
         grace: Seconds between SIGTERM and SIGKILL.
         claim_gone: Is called with namespace and name of a claim that is to be deleted.
         workflow_gone: Is called with namespace and name of a workflow that was deleted.
+        submitted: Is called with a workflow that was accepted, before its creator knows.
     """
 
     executor: Executor
@@ -48,6 +49,7 @@ class Controller:
     grace: float = 10.0
     claim_gone: Gone = ignore
     workflow_gone: Gone = ignore
+    submitted: Callable[[WorkflowRun], None] = lambda _: None
     store: Store = field(factory=Store)
     # Runs all pods; there is one while the engine is open.
     _group: asyncio.TaskGroup | None = None
@@ -60,7 +62,9 @@ class Controller:
     # Labels as they were told last.
     _labels: dict[WorkflowRun, Mapping[str, str]] = field(factory=dict)
     # What is to happen to finished workflows: TTL and pod GC.
-    _timers: dict[WorkflowRun, list[asyncio.TimerHandle]] = field(factory=dict)
+    _timers: dict[WorkflowRun, list[Timer]] = field(factory=dict)
+    # The tasks of the pods that have not ended → the keys of the pods.
+    _pods: dict[asyncio.Task[None], str] = field(factory=dict)
     # Workflows deleted or retried → how many of their pods have not ended.
     _leaving: dict[tuple[str, str], int] = field(factory=dict)
     # Workflows to start of such a name, which wait for those pods.
@@ -106,8 +110,19 @@ class Controller:
         self.store.add(run)
         self._told[run] = 0.0
         self._news[run] = asyncio.Event()
-        asyncio.get_running_loop().call_soon(self._start, run)
+        self.submitted(run)
+        self._begin_soon(run)
         return run
+
+    def _begin_soon(self, run: WorkflowRun) -> None:
+        self.clock.hold()
+        asyncio.get_running_loop().call_soon(self._begin, run)
+
+    def _begin(self, run: WorkflowRun) -> None:
+        try:
+            self._start(run)
+        finally:
+            self.clock.release()
 
     def prepare(self, workflow: Mapping[str, Any], namespace: str) -> WorkflowRun:
         """Return a workflow as it would be stored."""
@@ -149,7 +164,7 @@ class Controller:
             if node.pod is not None:
                 self._remove_pod(node)
         self.tell(run)
-        asyncio.get_running_loop().call_soon(self._start, run)
+        self._begin_soon(run)
 
     def delete(self, run: WorkflowRun) -> None:
         """Delete a workflow; its pods are killed, its claims go with it."""
@@ -231,7 +246,8 @@ class Controller:
             self._later(run, delay, lambda: self._forget_pods(run))
 
     def _later(self, run: WorkflowRun, delay: float, action: Callable[[], None]) -> None:
-        self._timers.setdefault(run, []).append(self.clock.call_later(delay, action))
+        timer = self.clock.call_later(delay, action, awaited=False)
+        self._timers.setdefault(run, []).append(timer)
 
     def _forget_pods(self, run: WorkflowRun) -> None:
         for node in run.nodes.values():
@@ -265,7 +281,24 @@ class Controller:
     def start_pod(self, run: WorkflowRun, node: Node) -> None:
         """Run the pod of a node."""
         assert self._group is not None
-        self._group.create_task(self._run_pod(run, node))
+        assert node.pod is not None
+        task = self._group.create_task(self._run_pod(run, node))
+        self._pods[task] = node.pod.pod.key
+        self.clock.hold()
+        task.add_done_callback(self._pod_done)
+
+    def _pod_done(self, task: asyncio.Task[None]) -> None:
+        del self._pods[task]
+        self.clock.release()
+
+    async def clear(self) -> None:
+        """Delete all workflows; come back when none of their pods runs any more."""
+        for run in list(self._told):
+            self.delete(run)
+        while self._pods:
+            for key in self._pods.values():
+                self.executor.kill(key, grace=0)
+            await asyncio.wait(self._pods)
 
     async def _run_pod(self, run: WorkflowRun, node: Node) -> None:
         assert node.pod is not None

@@ -41,6 +41,7 @@ def launch(
     token: str | None = None,
     environment: Mapping[str, str] | None = None,
     outside: Outside | None = None,
+    rehearsal: bool = False,
 ) -> Engine:
     """Start an embedded engine; it starts while you do something else.
 
@@ -57,6 +58,7 @@ def launch(
         token: What requests have to carry as bearer token; "": nothing; default: a random one.
         environment: Variables for every pod; they may be secret, for they stand in no manifest.
         outside: How it serves others than this process; default: not at all.
+        rehearsal: Whether it serves tests; see `aiowf.testing`.
 
     Raises:
         EngineError: There is no interpreter to start, or this is not Unix.
@@ -74,6 +76,7 @@ def launch(
         "namespaces": namespaces,
         "environment": dict(environment or {}),
         **(outside.settings() if outside else {}),
+        "rehearsal": rehearsal,
     }
     return Engine(settings, None if directory is None else os.fspath(directory), outside)
 
@@ -148,6 +151,11 @@ class Engine:
     def server(self) -> str:
         """Return where it listens, as the address of a server: "unix:<path>"."""
         return f"unix:{self.socket_path}"
+
+    @property
+    def directory(self) -> str:
+        """Return its private directory; "" until it is ready."""
+        return str(self._settings.get("directory", ""))
 
     @property
     def pid(self) -> int:

@@ -1,12 +1,12 @@
 """From a node and its template to a Pod, and from a PodResult back to the node's end."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 from attrs import define, frozen
 
+from aiowf.engine.clock import Timer
 from aiowf.engine.plan import Bound, ExecutionError
 from aiowf.engine.pod import Pod, PodResult
 from aiowf.engine.substitution import Variables, substitute_json
@@ -38,7 +38,7 @@ class PodRun:
     ended: bool = False
     # Whether it was killed because its deadline passed.
     too_late: bool = False
-    timer: asyncio.TimerHandle | None = None
+    timer: Timer | None = None
     # Whether it was asked to end, perhaps before the executor knew of it.
     killed: bool = False
     # Whether nobody wants its log any more.

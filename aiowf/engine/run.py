@@ -1,6 +1,5 @@
 """One running workflow: its nodes, and what moves them."""
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -11,7 +10,7 @@ from attrs import define, field
 
 from aiowf.engine import naming
 from aiowf.engine.calls import Call
-from aiowf.engine.clock import Clock
+from aiowf.engine.clock import Clock, Timer
 from aiowf.engine.closing import close_down, close_late, closing_message
 from aiowf.engine.execution import execute
 from aiowf.engine.frames import Frame
@@ -113,6 +112,8 @@ class WorkflowRun:
     exported: dict[str, str] = field(factory=dict)
     # The volumes of its own claims, while those exist.
     claims: list[dict[str, Any]] = field(factory=list)
+    # Whether nothing moves it any more: it has ended, or was deleted.
+    closed: bool = False
     shutdown: str = ""
     too_late: bool = False
     variables: dict[str, str] = field(factory=dict)
@@ -121,7 +122,7 @@ class WorkflowRun:
     # Frames that would start a child but for the workflow's parallelism, or its suspension.
     starved: dict[Frame, None] = field(factory=dict)
     _events: deque[Node] = field(factory=deque)
-    _timers: set[asyncio.TimerHandle] = field(factory=set)
+    _timers: set[Timer] = field(factory=set)
     _plans: Plans = field(factory=Plans)
     volumes: list[Volume] = field(factory=list)
     # Of the run before a retry: what is kept of it and not met again yet.
@@ -175,7 +176,7 @@ class WorkflowRun:
         self.spec["arguments"] = arguments
         self.phase = self.message = self.shutdown = ""
         self.started, self.finished = now, None
-        self.too_late = False
+        self.too_late = self.closed = False
         self.entry_node = self.exit_node = None
         self.exported, self.spent = {}, None
         self.labels = {k: v for k, v in self.labels.items() if k != labels.ARGO_COMPLETED}
@@ -359,7 +360,7 @@ class WorkflowRun:
         """Take note that the process of a pod runs."""
         assert node.pod is not None
         node.pod.started = self.host.clock.time()
-        if self.finished is not None or self.nodes.get(node.id) is not node:
+        if self.closed or self.nodes.get(node.id) is not node:
             return
         self.running_pods += 1
         if node.fulfilled:
@@ -371,7 +372,7 @@ class WorkflowRun:
         """Take note of the end of a pod."""
         assert node.pod is not None
         node.pod.ended = True
-        if self.finished is not None or self.nodes.get(node.id) is not node:
+        if self.closed or self.nodes.get(node.id) is not node:
             return
         self.running_pods -= node.pod.started is not None
         if node.fulfilled:
@@ -470,6 +471,7 @@ class WorkflowRun:
 
     def close(self) -> None:
         """Forget all timers and whatever would happen next."""
+        self.closed = True
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()

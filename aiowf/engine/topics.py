@@ -153,6 +153,12 @@ class Topics:
         await asyncio.to_thread(topic.path.unlink, missing_ok=True)
         return True
 
+    async def delete_queues(self) -> None:
+        """Delete all topics but those to which pods reply."""
+        for name in list(self._topics):
+            if not _REPLY_TOPIC.fullmatch(name):
+                await self.delete(name)
+
     async def drop_unused(self) -> None:
         """Delete the reply topics whose session has no workflow left, and that nobody reads."""
         for name, topic in list(self._topics.items()):

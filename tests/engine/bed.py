@@ -11,7 +11,7 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from attrs import define, field
 
-from aiowf.engine.clock import Clock
+from aiowf.engine.clock import Clock, Timer
 from aiowf.engine.pod import LogLine, Pod, PodResult
 from aiowf.engine.server import CONTROLLER, create_app
 from aiowf.manifest import Container, ScriptTemplate, Volume
@@ -26,9 +26,11 @@ class FastClock(Clock):
     def __init__(self, factor: float) -> None:
         self.factor = factor
 
-    def call_later(self, seconds: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
+    def call_later(
+        self, seconds: float, callback: Callable[[], object], *, awaited: bool = True
+    ) -> Timer:
         """Call sooner."""
-        return super().call_later(seconds / self.factor, callback)
+        return super().call_later(seconds / self.factor, callback, awaited=awaited)
 
 
 class ScriptedLog:

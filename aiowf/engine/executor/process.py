@@ -62,7 +62,7 @@ class ProcessExecutor:
         self._directory = directory
         self._setting = Setting(
             environment=base,
-            images=images or {},
+            images={} if images is None else images,
             claim=claim,
             namespaces=Namespaces(allowed=namespaces),
             keep=(str(directory), *interpreter_paths(), *keep),

@@ -102,6 +102,15 @@ class ShippedFunction:
             return f"requirements = {names}\n{before}{call}{after}"
         return f"{before}{call}{after}"
 
+    def program(self) -> str:
+        """Return the source of a program: the words of its command line are the arguments.
+
+        What the function returns is the exit code, as for a console script.
+        """
+        head = [embedded("sys", "begin", "call", *sorted(self._pod_names)), "begin()"]
+        call = f"sys.exit(call({self._expression}, sys.argv[1:], {{}}))"
+        return "\n".join((f"# {self.name}", *head, self._statements, call, ""))
+
     def _parts(
         self, installs: bool, has_inputs: bool, raw_return: bool, keeps_stdout: bool, raw_out: bool
     ) -> tuple[str, str]:
