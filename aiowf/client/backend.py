@@ -41,13 +41,19 @@ _BY_PARAMETER = ReplyTarget(
 
 @define
 class Backend:
-    """Server, reply channel and profile of one client, between its open and its close."""
+    """Server, reply channel and profile of one client, between its open and its close.
+
+    Attributes:
+        engine: The embedded engine, if this client started it.
+        has_engine: Whether the server is an embedded engine.
+    """
 
     settings: ClientSettings
     argo: "ArgoSession"
     namespace: str
     channel: "Channel | None" = None
     engine: "Engine | None" = None
+    has_engine: bool = False
     # Made for each client: its workflows carry it, and its one watch selects by it.
     session_id: str = field(factory=lambda: secrets.token_hex(8))
     # Claims of which nobody could be asked; each is warned of once.
@@ -61,7 +67,7 @@ class Backend:
     @property
     def runtime_image(self) -> str | None:
         """Return the image of aiowf.runtime where the profile need not name one."""
-        return ENGINE_RUNTIME_IMAGE if self.engine is not None else None
+        return ENGINE_RUNTIME_IMAGE if self.has_engine else None
 
     def check_alive(self) -> None:
         """Raise if the embedded engine is gone: nobody will answer any more.
@@ -94,7 +100,7 @@ class Backend:
         return found is not False
 
     async def _ask_for_claim(self, claim: str) -> bool | None:
-        if self.engine is not None:
+        if self.has_engine:
             return await self.engine_knows_claim(claim)
         from aiowf.argo import claim_exists
 
@@ -217,8 +223,10 @@ async def open_backend(settings: ClientSettings, stack: AsyncExitStack) -> Backe
     session = await stack.enter_async_context(
         ArgoSession(place, token=settings.token, namespace=settings.namespace)
     )
-    backend = Backend(settings, session, session.namespace)
+    backend = Backend(settings, session, session.namespace, has_engine=settings.joins_engine)
     await _open_kafka(backend, stack)
+    if place.unix_path and backend.channel is None:
+        await _open_channel(backend, stack, place.unix_path, str(session.settings.token or ""))
     if settings.completion == "notice" and backend.channel is None:
         raise ConfigurationError(
             'completion="notice" needs a reply channel, and none is configured',
@@ -256,18 +264,26 @@ async def _open_engine(settings: ClientSettings, stack: AsyncExitStack) -> Backe
     stack.push_async_callback(engine.aclose)
     # Loaded while the engine starts, in its own process: each takes about as long as the other.
     from aiowf.argo import ArgoSession
-    from aiowf.replies.engine import EngineChannel
+    from aiowf.replies import engine as _  # noqa: F401
 
     await engine
     namespace = settings.namespace or DEFAULT_NAMESPACE
     session = await stack.enter_async_context(
         ArgoSession(engine.server, token=f"Bearer {engine.token}", namespace=namespace)
     )
-    backend = Backend(settings, session, namespace, engine=engine)
+    backend = Backend(settings, session, namespace, engine=engine, has_engine=True)
     await _open_kafka(backend, stack)
-    if backend.channel is not None:
-        return backend
-    backend.channel = await stack.enter_async_context(
-        EngineChannel(engine.socket_path, engine.token, topic=f"aiowf-replies.{backend.session_id}")
-    )
+    if backend.channel is None:
+        await _open_channel(backend, stack, engine.socket_path, engine.token)
     return backend
+
+
+async def _open_channel(
+    backend: Backend, stack: AsyncExitStack, socket_path: str, token: str
+) -> None:
+    """Open the reply channel over the embedded engine's own socket."""
+    from aiowf.replies.engine import EngineChannel
+
+    backend.channel = await stack.enter_async_context(
+        EngineChannel(socket_path, token, topic=f"aiowf-replies.{backend.session_id}")
+    )

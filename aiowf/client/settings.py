@@ -24,7 +24,7 @@ ALLVALUES = Path("/opt/cloudharness/resources/allvalues.yaml")
 DEFAULT_NAMESPACE = "default"
 
 
-def _commands(images: Mapping[str, str | Sequence[str]]) -> Mapping[str, Sequence[str]]:
+def commands(images: Mapping[str, str | Sequence[str]]) -> Mapping[str, Sequence[str]]:
     """Return the commands that stand in for images; a text is split as a shell splits words."""
     commands = {
         image: shlex.split(command) if isinstance(command, str) else list(command)
@@ -43,7 +43,8 @@ class ClientSettings:
     """All that a client needs to open.
 
     Attributes:
-        server: "local" for the embedded engine, else the address of an Argo Server.
+        server: "local" for an embedded engine of its own, "unix:<path>" for one that runs already,
+            else the address of an Argo Server.
         namespace: Where workflows are created; None leaves it to the server's own conventions.
         token: What authenticates the client, or a callable that gives it; never shown.
         kafka: Settings of the reply channel, or None.
@@ -67,14 +68,22 @@ class ClientSettings:
     max_active: int | None = None
     completion: Completion = "both"
     ui: str | None = None
-    images: Mapping[str, Sequence[str]] = field(factory=dict, converter=_commands)
+    images: Mapping[str, Sequence[str]] = field(factory=dict, converter=commands)
     max_pods: int | None = None
     claims: str | Path | None = None
 
     @property
     def is_local(self) -> bool:
-        """Return whether the embedded engine serves."""
+        """Return whether an embedded engine serves that is to be started."""
         return self.server == LOCAL
+
+    @property
+    def joins_engine(self) -> bool:
+        """Return whether an embedded engine serves that runs already.
+
+        Nothing but an engine of ours listens on a Unix socket: an Argo Server cannot.
+        """
+        return self.server.startswith("unix:")
 
 
 def read_settings(

@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
@@ -24,9 +24,7 @@ from aiowf.engine.executor import ProcessExecutor
 from aiowf.engine.journal import Journal
 from aiowf.engine.pod import Pod
 from aiowf.engine.processes import end_descendants
-from aiowf.engine.rehearsal import Rehearsal
 from aiowf.engine.server import CONTROLLER, create_app
-from aiowf.engine.skipping import SkippingClock
 from aiowf.engine.topics import Topics
 from aiowf.engine.values import Values
 from aiowf.wire.labels import (
@@ -35,6 +33,9 @@ from aiowf.wire.labels import (
     ENV_REPLY_VALUE_PATH,
     SESSION,
 )
+
+if TYPE_CHECKING:
+    from aiowf.engine.skipping import SkippingClock
 
 _DEADLINE = 4.0
 _log = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ async def engine(
     for name in ("pods", "topics"):
         (directory / name).mkdir()
     authority = Authority(settings.token)
-    clock = SkippingClock() if settings.rehearsal else None
+    clock = _skipping_clock() if settings.rehearsal else None
     images = dict(settings.images)
     claims = Claims(Path(settings.claims) if settings.claims else directory / "claims")
     executor = ProcessExecutor(
@@ -135,6 +136,8 @@ async def engine(
         )
         app.add_routes(Api(authority, topics, values, claims).routes())
         if clock is not None:
+            from aiowf.engine.rehearsal import Rehearsal
+
             Rehearsal(
                 authority=authority,
                 controller=app[CONTROLLER],
@@ -151,6 +154,12 @@ async def engine(
         group.create_task(journal.follow(store), name="engine-journal")
         await _listen(stack, app, settings)
         yield app
+
+
+def _skipping_clock() -> "SkippingClock":
+    from aiowf.engine.skipping import SkippingClock
+
+    return SkippingClock()
 
 
 @frozen

@@ -27,7 +27,7 @@ class EngineChannel:
     def __init__(self, socket_path: str, token: str, *, topic: str) -> None:
         self.topic = topic
         self._socket_path = socket_path
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._headers = {"Authorization": token if " " in token else f"Bearer {token}"}
         # Open exactly between __aenter__ and __aexit__.
         self._session: aiohttp.ClientSession | None = None
 
