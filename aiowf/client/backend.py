@@ -173,7 +173,7 @@ class Backend:
             return None
         place = self.channel.place
         env = [EnvVar(name=labels.ENV_REPLY_TOPIC, value=place.topic)]
-        values = kafka is not None and self.engine is None
+        values = kafka is not None and not self.has_engine
         if kafka is not None:
             env.append(EnvVar(name=labels.ENV_REPLY_PARTITION, value=str(place.partition)))
             if self.engine is None:
