@@ -27,7 +27,7 @@ from aiowf.errors import (
     UnavailableError,
 )
 from aiowf.wire.answers import read_json, read_value
-from aiowf.wire.errors import error_of, no_connection, unreadable
+from aiowf.wire.errors import NOT_CONNECTED, TLS_FAILED, error_of, no_connection, unreadable
 from aiowf.wire.requests import Request
 from aiowf.wire.sse import MessageReader
 
@@ -50,6 +50,24 @@ _UNREACHABLE = {
 _FAULTS = (aiohttp.ClientError, OSError, ValueError)
 # What is said of answers that were damaged on their way.
 _DAMAGED = ("the answer is not HTTP", "what is not JSON")
+_UNKNOWN_AUTHORITY = (
+    "Name the authority's certificate (SSL_CERT_FILE, or ca_file), or say that none is to be "
+    "checked (ARGO_INSECURE_SKIP_VERIFY=true)."
+)
+_NO_TLS = "The server speaks plain HTTP: write http://, or set ARGO_SECURE=false."
+_OTHER_NAME = "Name the server by a name that stands in its certificate."
+# What to do about a handshake that failed, by OpenSSL's words.
+_TLS_HINTS = (
+    ("wrong version number", _NO_TLS),
+    ("record layer failure", _NO_TLS),
+    (
+        "certificate has expired",
+        "The server needs a new certificate; see also that this machine's clock is right.",
+    ),
+    ("not yet valid", "Compare the clocks of this machine and of the server."),
+    ("ostname mismatch", _OTHER_NAME),
+    ("IP address mismatch", _OTHER_NAME),
+)
 _REPEATED_BY_AIOHTTP = frozenset({"PUT", "DELETE"})
 
 
@@ -82,6 +100,7 @@ class ArgoSession:
     _streams: aiohttp.ClientSession | None  # None before the first stream; its own
     _opening: asyncio.Lock  # held while a pool is made
     _closed: bool  # True for ever after aclose
+    reached: bool  # whether an Argo Server has ever answered here; never False again
 
     def __init__(
         self,
@@ -112,6 +131,7 @@ class ArgoSession:
         self._streams = None
         self._opening = asyncio.Lock()
         self._closed = False
+        self.reached = False
         self.workflows = Workflows(self)
         self.workflow_templates = WorkflowTemplates(self)
         self.cluster_workflow_templates = ClusterWorkflowTemplates(self)
@@ -205,11 +225,15 @@ class ArgoSession:
 
     async def _call(self, request: Request, cls: type[T]) -> T:
         status, headers, body = await self._exchange(request)
-        return read_value(request, status, headers, body, cls)
+        value = read_value(request, status, headers, body, cls)
+        self.reached = True
+        return value
 
     async def _call_json(self, request: Request) -> Any:
         status, headers, body = await self._exchange(request)
-        return read_json(request, status, headers, body)
+        value = read_json(request, status, headers, body)
+        self.reached = True
+        return value
 
     async def _exchange(self, request: Request) -> tuple[int, Any, bytes]:
         headers = {} if request.body is None else {"Content-Type": "application/json"}
@@ -379,37 +403,26 @@ async def _chunks(request: Request, response: aiohttp.ClientResponse) -> AsyncIt
         yield chunk
 
 
-def _tls_hint(said: str) -> str:
-    """Return what to do about a failure of TLS, by what OpenSSL says."""
-    if "certificate has expired" in said:
-        return "The server needs a new certificate; see also that this machine's clock is right."
-    if "WRONG_VERSION" in said or "RECORD_LAYER" in said.upper():
-        return "The server speaks plain HTTP: write http://, or set ARGO_SECURE=false."
-    return (
-        "Name the authority's certificate (SSL_CERT_FILE, or ca_file), or say that none is to be "
-        "checked (ARGO_INSECURE_SKIP_VERIFY=true)."
-    )
-
-
 def _translated(request: Request, error: Exception, deadline: float) -> ArgoError:
     """Return what aiohttp raised as an error that names the request.
 
     Its cause is to be left out: some of aiohttp's errors hold the headers that were sent, and with
     them the token.
     """
-    said = str(error) or type(error).__name__
+    said = (str(error) or type(error).__name__).replace(" ssl:default", "")
     match error:
         case TimeoutError():
             return no_connection(request, f"no answer within {deadline:g} s")
         case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
-            return unreadable(request, f"TLS failed: {said}", hint=_tls_hint(said))
+            return unreadable(request, f"{TLS_FAILED}: {said}", hint=_tls_hint(said))
         case aiohttp.ClientConnectorError():
             place = f"{error.host}:{error.port}"
             reason = _UNREACHABLE.get(error.os_error.errno or 0)
             if isinstance(error.os_error, socket.gaierror):
                 reason = "there is no host of this name"
-            hint = "Look at the address, and whether the server runs." if reason else None
-            return no_connection(request, f"no connection to {place}: {reason or said}", hint=hint)
+            hint = "Look at the address (ARGO_SERVER), and whether the server runs."
+            text = f"{NOT_CONNECTED} {place}: {reason or said}"
+            return no_connection(request, text, hint=hint)
         case aiohttp.ClientPayloadError():
             return no_connection(request, f"the connection broke in the answer: {said}")
         case aiohttp.ClientConnectionError():
@@ -418,3 +431,8 @@ def _translated(request: Request, error: Exception, deadline: float) -> ArgoErro
             return unreadable(request, f"the answer is not HTTP: {error.message}")
         case _:
             return unreadable(request, f"the request failed: {said}")
+
+
+def _tls_hint(said: str) -> str:
+    """Return what to do about a handshake that failed."""
+    return next((hint for text, hint in _TLS_HINTS if text in said), _UNKNOWN_AUTHORITY)

@@ -37,6 +37,8 @@ _RECONCILE = 120.0
 _CONFIRMATIONS = 8
 # A stream that lived so many seconds has not failed at once.
 _LASTING = 1.0
+# Different troubles that are remembered as logged.
+_MOST_TOLD = 20
 # Messages above this many bytes are of a server that does not heed `fields`.
 _LARGE = 16 * 1024
 
@@ -72,6 +74,7 @@ class Watch:
     _check: asyncio.Event  # set to reconcile at once
     _task: asyncio.Task[None] | None  # awaited by __aexit__
     _failure: AiowfError | None  # why the watch cannot work
+    _told: set[str]  # troubles that were logged since the stream last worked
 
     def __init__(
         self,
@@ -100,6 +103,7 @@ class Watch:
         self._check = asyncio.Event()
         self._task = None
         self._failure = None
+        self._told = set()
 
     def __repr__(self) -> str:
         selector = self._labels or self._fields or "all"
@@ -213,10 +217,17 @@ class Watch:
                 return 0.0
         if isinstance(error, _REFUSALS) and not self._worked:
             raise error
-        _log.warning("the watch of %s is interrupted: %s", self._namespace or "*", error)
+        self._warn("is interrupted", error)
         self._check.set()
         wait = error.retry_after if isinstance(error, ArgoError) else None
         return min(wait or 0.0, 4 * MAX_DELAY)
+
+    def _warn(self, what: str, error: AiowfError) -> None:
+        """Log a trouble once, and not again before the stream has worked or says another one."""
+        text = f"the watch of {self._namespace or '*'} {what}: {error}"
+        _log.log(logging.DEBUG if text in self._told else logging.WARNING, text)
+        if len(self._told) < _MOST_TOLD:
+            self._told.add(text)
 
     async def _read_stream(self) -> None:
         loop = asyncio.get_running_loop()
@@ -231,6 +242,7 @@ class Watch:
             self._worked = True
             async for batch in batches:
                 self._heard_at = loop.time()
+                self._told.clear()
                 for message in batch:
                     event = read_event(request, message)
                     if event is None:
@@ -269,7 +281,7 @@ class Watch:
                 await self._reconcile()
                 failures = 0
             except (ArgoError, ConfigurationError) as error:
-                _log.warning("workflows of %s cannot be listed: %s", self._namespace or "*", error)
+                self._warn("cannot list", error)
                 await asyncio.sleep(delay(failures))
                 failures += 1
                 self._check.set()

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from contextvars import Token
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from attrs import evolve
 
@@ -131,6 +131,15 @@ class Client:
     def __repr__(self) -> str:
         return f"<Client {self.settings.server} [{self._state}]>"
 
+    def __enter__(self) -> NoReturn:
+        raise ConfigurationError(
+            "a client is opened by `async with`, not by `with`",
+            hint="In a coroutine: async with aiowf.connect() as client: …\n"
+            "asyncio.run(main()) runs one.",
+        )
+
+    def __exit__(self, *_: object) -> None: ...
+
     async def __aenter__(self) -> Self:
         await self.open()
         self._token = current.entered(self)
@@ -152,6 +161,7 @@ class Client:
                 f"this client is {self._state}", hint="Make a new one: aiowf.connect(…)."
             )
         from aiowf.client.backend import open_backend
+        from aiowf.client.heartbeat import Heartbeat
         from aiowf.client.notices import Notices
         from aiowf.client.stalls import Stalls
         from aiowf.client.watching import Watching
@@ -163,6 +173,7 @@ class Client:
                 self._watching = await stack.enter_async_context(Watching(self._backend))
                 self._stalls = await stack.enter_async_context(Stalls(self._backend))
                 self._notices = Notices(self._backend)
+                await stack.enter_async_context(Heartbeat())
                 self._stack = stack.pop_all()
         except BaseException:
             self._state = _CLOSED

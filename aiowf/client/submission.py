@@ -20,14 +20,17 @@ from aiowf.errors import (
 )
 from aiowf.manifest.fields import Raw
 from aiowf.wire import labels
+from aiowf.wire.errors import NOT_CONNECTED, is_mistaken_address
 from aiowf.wire.requests import make_request
 
 if TYPE_CHECKING:
     from aiowf.client.backend import Backend
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
-# Seconds for which a server that cannot even be connected to is tried.
+# Seconds for which a server that cannot even be connected to is tried, once it has answered;
 UNREACHABLE_SECONDS = 30.0
+# and when it never has: then the address may be wrong, and whoever wrote it waits.
+NEVER_REACHED_SECONDS = 8.0
 # Seconds for which a submission is refused by 429 before it gives up.
 RATE_LIMITED_SECONDS = 600.0
 # A request whose JSON was whole when it left, and was not when it arrived.
@@ -86,7 +89,11 @@ async def send(parcel: Parcel, backend: "Backend", namespace: str, pace: Pace) -
             continue  # it was not taken, and whatever was in doubt before is so still
         except ArgoError as error:
             backend.check_alive()
-            if _is_unreachable(error) and loop.time() - begun < UNREACHABLE_SECONDS:
+            reached = backend.argo.reached
+            if is_mistaken_address(error) and not reached:
+                raise
+            patience = UNREACHABLE_SECONDS if reached else NEVER_REACHED_SECONDS
+            if _is_unreachable(error) and loop.time() - begun < patience:
                 await asyncio.sleep(next(pauses))
                 continue
             if not _may_exist(error):
@@ -146,7 +153,7 @@ def _is_unreachable(error: ArgoError) -> bool:
     return (
         isinstance(error, UnavailableError)
         and error.status is None
-        and "Cannot connect to" in error.message
+        and error.message.startswith(NOT_CONNECTED)
     )
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aiowf.client.outcome import build_result, decoders_of, large_values
+from aiowf.client.remedies import remedy
 from aiowf.client.settling import settle
 from aiowf.errors import (
     AiowfError,
@@ -120,6 +121,7 @@ async def _failure(run: "Run[Any]", result: "Result[Any]") -> OperationFailedErr
         task=failed.template_name if failed else None,
         exit_code=nodes.exit_code(failed) if failed else None,
         log_tail=tail,
+        hint=remedy(result.message, *tail),
     )
 
 

@@ -84,8 +84,11 @@ class Files(Mapping[str, bytes]):
     def save(self, directory: str | Path) -> list[Path]:
         """Write all files below a directory, which is created; return their paths.
 
+        Each file is there whole or not at all.
+
         Raises:
             ConfigurationError: A path would lie outside the directory; nothing is written then.
+            OSError: A file cannot be written; `filename` says which. Those before it are there.
         """
         root = Path(directory)
         for path in self._contents:
@@ -95,11 +98,20 @@ class Files(Mapping[str, bytes]):
         for path, pieces in self._contents.items():
             target = root / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("wb") as file:
-                for piece in pieces:
-                    file.write(self._read(piece))
+            self._write(target, pieces)
             written.append(target)
         return written
+
+    def _write(self, target: Path, pieces: tuple[Piece, ...]) -> None:
+        part = target.with_name(f".aiowf-{os.getpid()}-{id(self):x}.part")
+        try:
+            with part.open("xb") as file:
+                for piece in pieces:
+                    file.write(self._read(piece))
+            part.replace(target)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror, str(target)) from None
 
     def has_room(self, size: int) -> bool:
         """Return whether a piece of this size stays in memory: to keep it writes no file."""

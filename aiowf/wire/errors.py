@@ -27,6 +27,9 @@ from aiowf.wire.sse import MessageReader
 # gRPC code with which a stream ends when Kubernetes closed its watch.
 _RESOURCE_EXHAUSTED = 8
 _MAX_TEXT = 2000
+# How the messages begin of a handshake that failed, and of a connection that was never made.
+TLS_FAILED = "TLS failed"
+NOT_CONNECTED = "no connection to"
 
 _BY_STATUS: Mapping[int, type[ArgoError]] = {
     400: BadRequestError,
@@ -142,6 +145,15 @@ def is_stream_end(error: ArgoError) -> bool:
 def is_expired(error: ArgoError) -> bool:
     """Return whether a watch has to begin anew, since its resourceVersion is forgotten."""
     return error.status == 410 or "too old resource version" in error.message
+
+
+def is_mistaken_address(error: ArgoError) -> bool:
+    """Return whether what was spoken to is no Argo Server: its TLS fails, or it answers a page."""
+    if not isinstance(error, ServerError) or error.code is not None:
+        return False
+    if error.status is None:
+        return error.message.startswith(TLS_FAILED)
+    return error.status < 500
 
 
 def no_connection(request: Request, reason: str, *, hint: str | None = None) -> UnavailableError:

@@ -226,9 +226,9 @@ async def test_a_429_that_never_ends_is_told(
 
 async def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing listens: the error says so, and not that nobody knows what exists."""
-    monkeypatch.setattr(submission, "UNREACHABLE_SECONDS", 0.3)
+    monkeypatch.setattr(submission, "NEVER_REACHED_SECONDS", 0.3)
     async with aiowf.connect("http://127.0.0.1:9", namespace="argo", token="x") as client:
-        with pytest.raises(aiowf.UnavailableError, match="Cannot connect") as caught:
+        with pytest.raises(aiowf.UnavailableError, match="nobody listens there") as caught:
             await client.submit(OP)
     assert "nobody knows" not in str(caught.value)
 

@@ -73,3 +73,12 @@ def test_nothing_is_written_outside(tmp_path: Path, path: str) -> None:
     with pytest.raises(ConfigurationError, match="lies outside"):
         Files({"good": b"", path: b"x"}).save(tmp_path / "out")
     assert [each.name for each in (tmp_path / "out").iterdir()] == ["link"]
+
+
+def test_a_file_that_cannot_be_saved_leaves_nothing(tmp_path: Path) -> None:
+    """A directory in the place of a file: the error names the file, and no part of it is left."""
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError, match="taken") as caught:
+        Files({"taken": b"content"}).save(tmp_path)
+    assert str(tmp_path / "taken") == caught.value.filename
+    assert [tmp_path / "taken"] == list(tmp_path.iterdir())

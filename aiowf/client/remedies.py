@@ -1,0 +1,33 @@
+"""What to do about a task that failed, as far as its last words tell."""
+
+import re
+
+_REMEDIES = (
+    (
+        re.compile(r"No module named '([\w]+)"),
+        'The image has no {0}: PythonTask(…, requirements=("{0}",)) installs it, or name an image '
+        "that has it, image=….",
+    ),
+    (
+        re.compile(r"OOMKilled"),
+        "It used more memory than it may: resources=Resources(memory=…).",
+    ),
+    (
+        re.compile(r"No space left on device"),
+        "A disk is full: shared_volume_size=… makes the shared directory larger; on the embedded "
+        "engine it is this machine's temporary directory (TMPDIR).",
+    ),
+    (
+        re.compile(r"exit code 127\b"),
+        "There is no such command: look at the spelling, and whether the image has it.",
+    ),
+)
+
+
+def remedy(*texts: str) -> str | None:
+    """Return what to do about a failure with this message and these last lines, or None."""
+    for pattern, advice in _REMEDIES:
+        for text in texts:
+            if found := pattern.search(text):
+                return advice.format(*found.groups())
+    return None
