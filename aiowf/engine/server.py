@@ -17,6 +17,7 @@ from aiowf.engine.journal import Journal, refused
 from aiowf.engine.listing import find, integer, list_workflows
 from aiowf.engine.logs import log_entries, log_options
 from aiowf.engine.normalise import check_depth, member, normalise
+from aiowf.engine.page import Page
 from aiowf.engine.pod import Executor
 from aiowf.engine.refusal import Refusal, internal, invalid, not_implemented
 from aiowf.engine.rendering import pruned, render
@@ -30,7 +31,6 @@ _TOKEN = web.AppKey("token", str)
 _JOURNAL = web.AppKey("journal", Journal)
 _MAX_BODY = 3 * 1024 * 1024
 _NO_TOKEN = "token not valid. see https://argo-workflows.readthedocs.io/en/latest/faq/"
-_PAGE = "<!doctype html><html><head><title>aiowf</title></head><body>aiowf</body></html>\n"
 _VERSION = {
     "version": "v4.1.2+aiowf",
     "buildDate": "1970-01-01T00:00:00Z",
@@ -116,7 +116,7 @@ def _add_routes(app: web.Application, info: Mapping[str, Any]) -> None:
     app.router.add_get("/api/v1/workflows/{namespace}/", _no_name, allow_head=False)
     app.router.add_get("/artifacts/{rest:.*}", _no_artifact)
     app.router.add_route("*", "/api/{rest:.*}", _unknown)
-    app.router.add_get("/{rest:(?!aiowf/).*}", _page)
+    app.add_routes(Page().routes())
 
 
 @web.middleware
@@ -174,10 +174,6 @@ async def _no_name(_: web.Request) -> web.Response:
 
 async def _no_artifact(_: web.Request) -> web.Response:
     return web.Response(text="Internal Server Error\n", status=500)
-
-
-async def _page(_: web.Request) -> web.Response:
-    return web.Response(text=_PAGE, content_type="text/html")
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from attrs import field, frozen
 
@@ -69,6 +70,16 @@ class Listening:
     token_path: Path | None = None
     token_is_new: bool = False
     namespace: str | None = None
+
+    @property
+    def page(self) -> str:
+        """Return the address to open in a browser: the fragment with the token goes nowhere else.
+
+        The page takes the token out of the address at once. "" on a Unix socket.
+        """
+        if not self.url or not self.token:
+            return self.url
+        return f"{self.url}#token={quote(self.token, safe='')}"
 
 
 async def serve(
