@@ -12,7 +12,7 @@ from typing import Any
 from attrs import frozen
 
 from aiowf.errors import ConfigurationError
-from aiowf.profile.cloudharness import load_values
+from aiowf.profile.cloudharness import load_values, part_of
 
 _ARGO = ("argo-server", 2746)
 _KAFKA = ("bootstrap", 9092)
@@ -39,10 +39,11 @@ def cloudharness_addresses(values: str | PathLike[str] | Mapping[str, Any]) -> A
     """Read the addresses from an `allvalues.yaml`, given by its path or by its content.
 
     Raises:
-        ConfigurationError: The file cannot be read, or has no application `argo`.
+        ConfigurationError: The file cannot be read, or has no application `argo`, or not
+            the form that is said above.
     """
     values = load_values(values)
-    apps = _part(values, "apps")
+    apps = part_of(values, "apps")
     if "argo" not in apps:
         raise ConfigurationError(
             "the deployment has no application argo",
@@ -50,12 +51,13 @@ def cloudharness_addresses(values: str | PathLike[str] | Mapping[str, Any]) -> A
             hint="Deploy it, or name a server: aiowf.connect(server, profile=…).",
         )
     namespace = str(values.get("namespace") or "default")
-    harness = _part(_part(apps, "argo"), "harness")
-    kafka = _part(_part(apps, "events"), "kafka")
+    harness = part_of(values, "apps", "argo", "harness")
+    service = part_of(values, "apps", "argo", "harness", "service")
+    kafka = part_of(values, "apps", "events", "kafka")
     domain, subdomain = values.get("domain"), harness.get("subdomain")
     scheme = "http" if values.get("tls") is False else "https"
     return Addresses(
-        server=f"http://{_address(_part(harness, 'service'), _ARGO, namespace)}",
+        server=f"http://{_address(service, _ARGO, namespace)}",
         namespace=namespace,
         kafka=_address(kafka, _KAFKA, namespace) if "events" in apps else None,
         ui=f"{scheme}://{subdomain}.{domain}" if domain and subdomain else None,
@@ -65,8 +67,3 @@ def cloudharness_addresses(values: str | PathLike[str] | Mapping[str, Any]) -> A
 def _address(service: Mapping[str, Any], default: tuple[str, int], namespace: str) -> str:
     name, port = service.get("name") or default[0], service.get("port") or default[1]
     return f"{name}.{namespace}:{port}"
-
-
-def _part(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = values.get(name)
-    return part if isinstance(part, Mapping) else {}

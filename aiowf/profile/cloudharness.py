@@ -73,9 +73,9 @@ def cloudharness_profile(
     values: Mapping[str, Any], environ: Mapping[str, str] | None = None
 ) -> Profile:
     """Make a profile from the values of a deployment; see `Profile.cloudharness`."""
-    apps = _part(values, "apps")
+    apps = part_of(values, "apps")
     images = _images(values, apps)
-    secret = _part(values, "registry").get("secret")
+    secret = part_of(values, "registry").get("secret")
     volumes = [
         Volume(name=_VALUES_VOLUME, config_map=ConfigMapVolumeSource(name=_VALUES_VOLUME)),
     ]
@@ -100,12 +100,25 @@ def cloudharness_profile(
     )
 
 
-def _part(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return a part of the values that is a mapping; absent and null are empty."""
-    part = values.get(name) or {}
-    if not isinstance(part, Mapping):
-        raise ConfigurationError(f"expected a mapping, not {part!r:.80}", where=f"values.{name}")
-    return part
+def part_of(values: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    """Return a part of the values that is a mapping; absent and null are empty.
+
+    Raises:
+        ConfigurationError: Something on the way is no mapping.
+    """
+    part: Any = values
+    for depth, name in enumerate(path, 1):
+        part = part.get(name)
+        if part is None:
+            return {}
+        if not isinstance(part, Mapping):
+            where = ".".join(("values", *path[:depth]))
+            # Of its type alone: the values of a deployment may hold secrets.
+            raise ConfigurationError(
+                f"expected a mapping, not a {type(part).__name__}", where=where
+            )
+    found: Mapping[str, Any] = part
+    return found
 
 
 def _images(values: Mapping[str, Any], apps: Mapping[str, Any]) -> ImageCatalogue:
@@ -114,11 +127,11 @@ def _images(values: Mapping[str, Any], apps: Mapping[str, Any]) -> ImageCatalogu
     for name, app in apps.items():
         if not isinstance(app, Mapping):
             continue
-        own = _part(_part(app, "harness"), "deployment").get("image")
+        own = part_of(values, "apps", name, "harness", "deployment").get("image")
         if own:
             images[name] = own
-        images.update(_part(app, "task-images"))
-    images.update(_part(values, "task-images"))
+        images.update(part_of(values, "apps", name, "task-images"))
+    images.update(part_of(values, "task-images"))
     return ImageCatalogue(images)
 
 

@@ -18,6 +18,7 @@ from aiowf.manifest import (
     unstructure,
 )
 from aiowf.profile import ImageCatalogue, Profile
+from aiowf.profile.addresses import cloudharness_addresses
 
 VALUES = Path(__file__).parents[1] / "data" / "manifest" / "allvalues.yaml"
 
@@ -211,6 +212,30 @@ def test_values_of_another_form_are_refused(values: dict[str, Any], where: str) 
     with pytest.raises(ConfigurationError) as caught:
         Profile.cloudharness(values)
     assert caught.value.where == where
+
+
+@pytest.mark.parametrize(
+    ("values", "where"),
+    [
+        ({"apps": {"argo": {"harness": "x"}}}, "values.apps.argo.harness"),
+        ({"apps": {"argo": {"harness": {"service": 2746}}}}, "values.apps.argo.harness.service"),
+        ({"apps": {"argo": None, "events": {"kafka": ["x"]}}}, "values.apps.events.kafka"),
+        ({"apps": {"argo": None, "events": ""}}, "values.apps.events"),
+    ],
+)
+def test_addresses_of_another_form_are_refused(values: dict[str, Any], where: str) -> None:
+    """A deployment whose parts cannot be read is not taken for one with default addresses."""
+    with pytest.raises(ConfigurationError, match="expected a mapping, not a") as caught:
+        cloudharness_addresses(values)
+    assert where == caught.value.where
+
+
+def test_addresses_of_next_to_nothing() -> None:
+    """Parts that are null have the default addresses."""
+    addresses = cloudharness_addresses({"apps": {"argo": None, "events": {"kafka": None}}})
+    assert "http://argo-server.default:2746" == addresses.server
+    assert "bootstrap.default:9092" == addresses.kafka
+    assert addresses.ui is None
 
 
 @pytest.mark.parametrize("text", ["- a list", "a: [", "\x00"])
