@@ -85,6 +85,23 @@ def as_annotations(annotations: Mapping[str, str] | None) -> FrozenMapping[str]:
     return FrozenMapping(annotations)
 
 
+def as_pod_annotations(annotations: Mapping[str, str] | None) -> FrozenMapping[str]:
+    """Return annotations of a template, in which Argo substitutes, and which nothing can escape.
+
+    Raises:
+        ConfigurationError: Kubernetes would refuse one, or Argo might change it.
+    """
+    for key, value in as_annotations(annotations).items():
+        if "{{" in value:
+            raise ConfigurationError(
+                f"{value!r:.80} has {{{{ in it, which Argo may substitute and knows no escape for",
+                where=f"annotations.{key}",
+                hint="if that is wanted, say it in template_overrides: "
+                f'{{"metadata": {{"annotations": {{{key!r}: …}}}}}}',
+            )
+    return as_annotations(annotations)
+
+
 def _check_mapping(data: Any, where: str) -> None:
     if not isinstance(data, Mapping):
         raise ConfigurationError(f"expected a mapping, not {data!r:.80}", where=where)
@@ -121,12 +138,12 @@ class TaskOptions:
 
     Attributes:
         labels: Labels of the task's pods.
-        annotations: Annotations of the task's pods.
+        annotations: Annotations of the task's pods; without `{{`, which Argo would substitute.
         active_deadline: Seconds (or a timedelta) after which a try of the task is ended.
     """
 
     labels: FrozenMapping[str] = field(default=EMPTY, converter=as_labels)
-    annotations: FrozenMapping[str] = field(default=EMPTY, converter=as_annotations)
+    annotations: FrozenMapping[str] = field(default=EMPTY, converter=as_pod_annotations)
     active_deadline: int | None = field(default=None, converter=as_deadline)
 
 

@@ -379,6 +379,16 @@ def test_wrong_further_options_are_refused(options: Any) -> None:
         TaskOptions(**options)
 
 
+def test_what_argo_would_substitute_in_an_annotation_is_refused() -> None:
+    """There is no escape; who wants Argo to substitute can say so in the overrides."""
+    text = "{{workflow.name}}"
+    with pytest.raises(ConfigurationError, match="template_overrides") as caught:
+        TaskOptions(annotations={"other": "{x}", "note": text})
+    assert "annotations.note" == caught.value.where
+    wanted = {"metadata": {"annotations": {"note": text}}}
+    assert wanted["metadata"] == rendered(make("bash", template_overrides=wanted))["metadata"]
+
+
 def test_options_is_task_options() -> None:
     """A mapping is none."""
     with pytest.raises(ConfigurationError, match="TaskOptions"):
