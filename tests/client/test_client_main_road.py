@@ -154,6 +154,15 @@ async def test_large_values_travel_beside_the_parameters(client: aiowf.Client) -
     assert result.values[large] == "é{{x}}$" * 40_000
 
 
+@pytest.mark.parametrize("kilobytes", [200, 300])
+async def test_large_arguments_travel_in_the_script(client: aiowf.Client, kilobytes: int) -> None:
+    """An argument is not limited as a variable is; all together they share the workflow's room."""
+    given = "é{{x}}$" * (kilobytes * 1000 // 8)
+    task = tasks.PythonTask("size", len_of, args=(given,))
+    result = await operations.DistributedSyncOperation("large-", task).execute(client=client)
+    assert len(given) == result.value
+
+
 async def test_what_looks_like_our_own_marks_is_a_value(client: aiowf.Client) -> None:
     """A dictionary with our own key in it is the user's."""
     op = operations.DistributedSyncOperation("marks-", tasks.PythonTask("marks", marks))
