@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 from walkthrough import DOCS, Step, pattern, perform, steps
 
-PAGES = ["tutorial.md", *sorted(f"howto/{path.name}" for path in (DOCS / "howto").glob("*.md"))]
+PAGES = [
+    "tutorial.md",
+    "testing.md",
+    *sorted(f"howto/{path.name}" for path in (DOCS / "howto").glob("*.md")),
+]
 
 
 @pytest.mark.parametrize(

@@ -215,3 +215,14 @@ async def test_settings_of_the_machine_count_for_nothing(
     """Neither a broker nor a namespace of the developer's own gets into a test."""
     assert "default" == (await aiowf.current_client()).backend.namespace
     await named()
+
+
+async def test_a_service_in_another_process(aiowf_engine: AiowfEngine) -> None:
+    """The environment leads it here, and what it submits is recorded."""
+    program = (
+        "import asyncio; from aiowf import operations as o, tasks as t; "
+        "asyncio.run(o.DistributedSyncOperation('o-', t.CommandBasedTask('t', 'true')).execute())"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
+    assert 0 == await process.wait()
+    assert ["o-"] == [submission.operation for submission in aiowf_engine.submissions]
