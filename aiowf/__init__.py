@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         CorruptResultsError,
         EngineError,
         InvalidWorkflowError,
+        ItemFailedError,
         MissingResultsError,
         NotFoundError,
         OperationFailedError,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         UnauthenticatedError,
         UnavailableError,
     )
+    from aiowf.operations.functions import task
     from aiowf.profile import ImageCatalogue, Profile
 
 __version__ = "0.1.0"
@@ -56,6 +58,7 @@ _ERRORS = [
     "CorruptResultsError",
     "EngineError",
     "InvalidWorkflowError",
+    "ItemFailedError",
     "MissingResultsError",
     "NotFoundError",
     "OperationFailedError",
@@ -72,6 +75,7 @@ _ERRORS = [
 _HOMES = {
     **dict.fromkeys(_ERRORS, "aiowf.errors"),
     **dict.fromkeys(("Client", "Result", "Run", "connect", "current_client"), "aiowf.client"),
+    "task": "aiowf.operations.functions",
     **dict.fromkeys(("ImageCatalogue", "Profile"), "aiowf.profile"),
 }
 _ROOMS = ("errors", "manifest", "operations", "tasks")
@@ -89,6 +93,7 @@ __all__ = [
     "EngineError",
     "ImageCatalogue",
     "InvalidWorkflowError",
+    "ItemFailedError",
     "MissingResultsError",
     "NotFoundError",
     "OperationFailedError",
@@ -108,6 +113,7 @@ __all__ = [
     "errors",
     "manifest",
     "operations",
+    "task",
     "tasks",
 ]
 

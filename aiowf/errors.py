@@ -5,6 +5,7 @@ The tree, with the built-in class that an error is as well:
     AiowfError
     ├── ConfigurationError (ValueError)     a value is wrong; found before anything is sent
     ├── OperationFailedError                the workflow ended, and not well
+    ├── ItemFailedError                     one of many calls of a function failed
     ├── OperationTimeoutError (TimeoutError) it did not end in time
     ├── OperationStuckError                 a pod of it can never start
     ├── ArgoError                           an Argo Server refused, or answered nonsense
@@ -48,6 +49,7 @@ __all__ = [
     "CorruptResultsError",
     "EngineError",
     "InvalidWorkflowError",
+    "ItemFailedError",
     "MissingResultsError",
     "NotFoundError",
     "OperationFailedError",
@@ -186,6 +188,30 @@ class OperationFailedError(_OperationError):
             lines.append("last log lines:")
             lines += [f"  | {line}" for line in self.log_tail]
         return lines
+
+
+class ItemFailedError(AiowfError):
+    """A function failed for one of many items.
+
+    Attributes:
+        item: The item; a tuple where there were several iterables.
+        index: Its place in the input, from 0.
+        cause: Why: OperationFailedError if the call failed, ConfigurationError if the item cannot
+            travel, or its value is not of the annotated type.
+    """
+
+    item: Any
+    index: int
+    cause: AiowfError
+
+    def __init__(self, function: str, item: Any, index: int, cause: AiowfError) -> None:
+        super().__init__(f"{function} failed for item {index}, {item!r:.200}", hint=cause.hint)
+        self.item = item
+        self.index = index
+        self.cause = self.__cause__ = cause
+
+    def _lines(self) -> list[str]:
+        return [self.message, *self.cause._lines()]
 
 
 class OperationTimeoutError(_OperationError, TimeoutError):

@@ -125,8 +125,10 @@ class Subscription:
         return self._ending
 
     def interrupt(self, error: AiowfError) -> None:
-        """Raise an error in all who wait for the end at this moment; the end may still come."""
-        waiting, self._enders = self._enders, []
+        """Raise an error in all who wait at this moment; changes and the end may still come."""
+        waiting = [*self._enders, *self._readers]
+        self._enders.clear()
+        self._readers.clear()
         for future in waiting:
             if not future.done():
                 future.set_exception(error)

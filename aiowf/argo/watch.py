@@ -21,6 +21,7 @@ from aiowf.wire.errors import is_expired, is_stream_end
 from aiowf.wire.events import (
     LIST_FIELDS,
     LISTED,
+    NODE_FIELDS,
     WATCH_FIELDS,
     WATCHED_FIELDS,
     WatchEvent,
@@ -60,10 +61,13 @@ class Watch:
         label_selector: Which workflows. Never one on the phase: what leaves it looks deleted.
         field_selector: "metadata.name=…" for a workflow of somebody else.
         reconcile: Seconds between two lists while all is well.
+        nodes: Whether events bring the nodes and the annotations of the workflow; they are as large
+            as it is.
         silence: Seconds without a word after which lists are read.
         deadline: Seconds without a word after which the connection is given up.
     """
 
+    _more: tuple[str, ...]  # fields of a workflow that are wanted besides the usual ones
     _followed: dict[str, list[Subscription]]  # by name; none is settled, no list is empty
     _doubtful: set[str]  # names of which DELETED was told before a final phase
     _version: str | None  # where the stream goes on; None: anew, with what exists
@@ -83,6 +87,7 @@ class Watch:
         namespace: str | None = None,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        nodes: bool = False,
         reconcile: float = _RECONCILE,
         silence: float = _SILENCE,
         deadline: float = STREAM_DEADLINE,
@@ -91,6 +96,7 @@ class Watch:
         self._namespace = session.namespace if namespace is None else namespace
         self._labels = label_selector
         self._fields = field_selector
+        self._more = NODE_FIELDS if nodes else ()
         self._reconcile_after = reconcile
         self._silence = silence
         self._deadline = deadline
@@ -236,7 +242,7 @@ class Watch:
             label_selector=self._labels,
             field_selector=self._fields,
             resource_version=self._version,
-            fields=WATCH_FIELDS,
+            fields=(*WATCH_FIELDS, *(f"result.object.{name}" for name in self._more)),
         )
         async with self._session.stream(request, deadline=self._deadline) as batches:
             self._worked = True
@@ -247,7 +253,7 @@ class Watch:
                     event = read_event(request, message)
                     if event is None:
                         return
-                    if len(message) > _LARGE:
+                    if len(message) > _LARGE and not self._more:
                         _prune(event)
                     self._take(event)
 
@@ -313,7 +319,7 @@ class Watch:
             namespace=self._namespace,
             label_selector=self._labels,
             field_selector=self._fields,
-            fields=LIST_FIELDS,
+            fields=(*LIST_FIELDS, *(f"items.{name}" for name in self._more)),
         )
         async for page in pages:
             for item in page:
@@ -337,7 +343,7 @@ class Watch:
     async def _ask(self, each: Subscription) -> None:
         try:
             data = await self._session.workflows.get_raw(
-                each.name, namespace=self._namespace, fields=WATCHED_FIELDS
+                each.name, namespace=self._namespace, fields=(*WATCHED_FIELDS, *self._more)
             )
         except NotFoundError:
             each.settle(Ending("gone", each.phase))

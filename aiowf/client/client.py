@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 from attrs import evolve
 
 from aiowf.client import current
+from aiowf.client.errands import Errands
 from aiowf.client.listing import Listing
 from aiowf.client.pace import Pace
 from aiowf.client.planning import (
@@ -37,12 +38,11 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-# The life of a client, from one to the next; it closes from each of them, and stays closed.
-_NEW, _OPENING, _OPEN, _CLOSED = "new", "opening", "open", "closed"
+# The life of a client, from one to the next; it closes from each of them, and stays closed. While
+# it is closing, what it owns may still talk to the server.
+_NEW, _OPENING, _OPEN, _CLOSING, _CLOSED = "new", "opening", "open", "closing", "closed"
 # Submissions that are under way at once: a few more than the session has connections.
 _UNDER_WAY = 128
-# Seconds that the close waits for the ends of cancelled operations.
-_PATIENCE = 10.0
 
 
 def connect(
@@ -106,6 +106,7 @@ class Client:
 
     Attributes:
         settings: What it was told.
+        errands: What it does in the background.
     """
 
     def __init__(self, settings: ClientSettings) -> None:
@@ -119,9 +120,7 @@ class Client:
         self._stalls: Stalls | None = None
         self._notices: Notices | None = None
         self._token: Token[tuple[Client, ...]] | None = None
-        # Tasks that must outlive their caller, such as the stop of a cancelled operation; aclose
-        # awaits them.
-        self._loose_ends: set[asyncio.Task[Any]] = set()
+        self.errands = Errands()
         # One permit for each workflow that may be in flight; None: no bound.
         self._permits = asyncio.Semaphore(settings.max_active) if settings.max_active else None
         # Those that are rendered and sent at this moment; the others wait for their turn.
@@ -182,15 +181,15 @@ class Client:
 
     async def aclose(self) -> None:
         """Close the client: whoever still waits gets an error that says so."""
-        if self._state == _CLOSED:
+        if self._state in (_CLOSING, _CLOSED):
             return
-        self._state = _CLOSED
-        if self._loose_ends:
-            await asyncio.wait(self._loose_ends, timeout=_PATIENCE)
-        for task in self._loose_ends:
-            task.cancel()
-        await self._stack.aclose()
-        self._backend = None
+        self._state = _CLOSING
+        try:
+            await self.errands.aclose()
+        finally:
+            self._state = _CLOSED
+            await self._stack.aclose()
+            self._backend = None
 
     @property
     def backend(self) -> "Backend":
@@ -199,7 +198,7 @@ class Client:
         Raises:
             ConfigurationError: The client is not open.
         """
-        if self._backend is None or self._state != _OPEN:
+        if self._backend is None or self._state not in (_OPEN, _CLOSING):
             raise ConfigurationError(
                 f"this client is {self._state}, not open",
                 hint="async with aiowf.connect() as client: …",
@@ -469,13 +468,6 @@ class Client:
             NotFoundError: There is none of this name.
         """
         await self.get_run(name, namespace=namespace).delete()
-
-    def keep(self, work: Coroutine[Any, Any, R]) -> "asyncio.Task[R]":
-        """Run something that must end even if its caller is cancelled; `aclose` awaits it."""
-        task = asyncio.create_task(work)
-        self._loose_ends.add(task)
-        task.add_done_callback(self._loose_ends.discard)
-        return task
 
 
 def _ready(parcel: Parcel) -> Callable[[], Awaitable[Parcel]]:

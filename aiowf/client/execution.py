@@ -49,7 +49,7 @@ async def execute(
         await client.send_operation(op, run, id=id)
         return await wait(run, check=check) if op.is_sync else run
     except (asyncio.CancelledError, OperationTimeoutError, OperationStuckError):
-        await _end(client, run, on_cancel)
+        await give_up(client, run, on_cancel)
         raise
     finally:
         if op.is_sync:
@@ -70,11 +70,11 @@ async def _execute_within(
         raise _timed_out(run, limit, on_cancel) from None
 
 
-async def _end(client: "Client", run: "Run[Any]", on_cancel: str) -> None:
+async def give_up(client: "Client", run: "Run[Any]", on_cancel: str) -> None:
     """Stop the workflow of a caller who gave up; cancelled again, leave it to the client."""
     if on_cancel == "leave" or not run._posted:
         return
-    ending = client.keep(_stop(run, on_cancel, looks=1 if run._known else _LOOKS))
+    ending = client.errands.keep(_stop(run, on_cancel, looks=1 if run._known else _LOOKS))
     await asyncio.wait({ending}, timeout=_PATIENCE)
 
 

@@ -123,7 +123,8 @@ def _reader(
 
 def _no_value(workflow: Workflow, name: str, task: str) -> MissingResultsError:
     templates = (workflow.spec.templates if workflow.spec else None) or ()
-    if templates and task not in [template.name for template in templates]:
+    steps = (step.name for each in templates for group in each.steps or () for step in group)
+    if templates and task not in {*(each.name for each in templates), *steps}:
         return MissingResultsError(
             f"workflow {name} has no task {task}",
             workflow_name=name,

@@ -1,6 +1,7 @@
 """A workflow that was submitted: to be watched, waited for and stopped."""
 
 from collections.abc import AsyncIterator, Generator, Mapping
+from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -16,6 +17,7 @@ from aiowf.wire.events import FINAL_PHASES
 if TYPE_CHECKING:
     from aiowf.argo import Subscription
     from aiowf.client.client import Client
+    from aiowf.client.outcomes import Outcome
     from aiowf.client.planning import Plan
     from aiowf.client.result import Result
     from aiowf.client.submission import Sent
@@ -157,6 +159,21 @@ class Run(Generic[T]):
         """Yield every change until the end, the present state first."""
         async for change in changes(self):
             yield change
+
+    async def outcomes(self) -> "AsyncIterator[Outcome[Any]]":
+        """Yield the outcome of each task when it ends: its value, or its error; until the run ends.
+
+        A task that returns a value, and was not run, is told last.
+
+        Raises:
+            OperationStuckError: A pod of it can never start.
+            NotFoundError: It was deleted before its end was seen.
+        """
+        from aiowf.client.outcomes import outcomes
+
+        async with aclosing(outcomes(self)) as found:
+            async for outcome in found:
+                yield outcome
 
     async def logs(self, task: Any = None, *, follow: bool = True) -> AsyncIterator[str]:
         """Yield the lines of the log, live.

@@ -4,6 +4,8 @@ import asyncio
 import heapq
 import itertools
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define, field
@@ -82,12 +84,21 @@ class Stalls:
         Raises:
             OperationStuckError: It will never come.
         """
+        with self.looking(run, subscription):
+            return await subscription.ended()
+
+    @contextmanager
+    def looking(self, run: "Run[Any]", subscription: "Subscription") -> Iterator[None]:
+        """Look at a run while somebody waits on its subscription, and interrupt who waits in vain.
+
+        The error with which they are interrupted is an OperationStuckError.
+        """
         patience = run._pending_timeout
         pause = FIRST_LOOK if patience is None else min(FIRST_LOOK, patience)
         waiting = _Wait(run, subscription, pause)
         self._push(waiting, asyncio.get_running_loop().time() + pause)
         try:
-            return await subscription.ended()
+            yield
         finally:
             waiting.run = None
 

@@ -86,10 +86,10 @@ async def _result(run: "Run[Any]") -> "Result[Any]":
 
 
 async def _accepted_end(run: "Run[Any]", subscription: "Subscription") -> None:
-    _accept(run, await run._client.stalls.end(run, subscription))
+    accept(run, await run._client.stalls.end(run, subscription))
 
 
-def _accept(run: "Run[Any]", ending: "Ending") -> None:
+def accept(run: "Run[Any]", ending: "Ending") -> None:
     """Raise if a final phase was not seen."""
     if ending.is_final:
         return

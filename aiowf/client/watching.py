@@ -18,6 +18,7 @@ from aiowf.wire.errors import is_expired
 from aiowf.wire.events import (
     FINAL_PHASES,
     LISTED,
+    NODE_FIELDS,
     WATCHED_FIELDS,
     as_event,
     read_event,
@@ -140,17 +141,28 @@ class Watching:
         if run._subscription is not None:
             yield run._subscription
             return
+        async with self.follow_by_name(run) as subscription:
+            yield subscription
+
+    @asynccontextmanager
+    async def follow_by_name(
+        self, run: "Run[Any]", *, nodes: bool = False
+    ) -> "AsyncIterator[Subscription]":
+        """Follow a run over a watch of its own; with `nodes` its events bring its nodes."""
         from aiowf.argo import Watch
 
         watch = Watch(
             self.backend.argo,
             namespace=run.namespace,
             field_selector=f"metadata.name={run.name}",
+            nodes=nodes,
         )
         async with watch:
             with watch.follow(run.name) as subscription:
                 found = await self.backend.argo.workflows.get_raw(
-                    run.name, namespace=run.namespace, fields=WATCHED_FIELDS
+                    run.name,
+                    namespace=run.namespace,
+                    fields=(*WATCHED_FIELDS, *NODE_FIELDS) if nodes else WATCHED_FIELDS,
                 )
                 attach(subscription, found)
                 yield subscription

@@ -9,8 +9,10 @@ from aiowf.operations.composite import (
 from aiowf.operations.containerized import AsyncOperation, ContainerizedOperation
 from aiowf.operations.context import PodExecutionContext
 from aiowf.operations.direct import DataQueryOperation, DirectOperation, ResourceQueryOperation
+from aiowf.operations.functions import TaskFunction, task
 from aiowf.operations.lifecycle import OnExitNotify
 from aiowf.operations.managed import ManagedOperation, SyncOperation
+from aiowf.operations.mapping import MapOperation
 from aiowf.operations.options import OperationOptions
 from aiowf.operations.single import (
     DistributedSyncOperation,
@@ -28,6 +30,7 @@ __all__ = [
     "DistributedSyncOperation",
     "DistributedSyncOperationWithResults",
     "ManagedOperation",
+    "MapOperation",
     "OnExitNotify",
     "OperationOptions",
     "ParallelOperation",
@@ -37,5 +40,7 @@ __all__ = [
     "SimpleDagOperation",
     "SingleTaskOperation",
     "SyncOperation",
+    "TaskFunction",
     "Volume",
+    "task",
 ]

@@ -47,7 +47,7 @@ def check_operation(op: ContainerizedOperation) -> Flow:
             where="tasks",
         )
     handler = op.on_exit_notify is not None
-    if len(known | {entrypoint}) + handler > MAX_TEMPLATES:
+    if op.shared_template is None and len(known | {entrypoint}) + handler > MAX_TEMPLATES:
         raise ConfigurationError(
             f"{len(names)} tasks are too many: Argo takes {MAX_TEMPLATES} templates, "
             "the entrypoint and the exit handler among them",

@@ -124,6 +124,11 @@ class ContainerizedOperation(ManagedOperation):
         """Name of the template where the workflow begins."""
 
     @property
+    def shared_template(self) -> str | None:
+        """Name of the one template of all tasks; None: each has one of its name."""
+        return None
+
+    @property
     def is_sync(self) -> bool:
         """Whether `execute` waits for the end."""
         return isinstance(self, SyncOperation)

@@ -81,9 +81,10 @@ def render(
     storage = make_storage(op.volumes, size=op.shared_volume_size, claims=known.claims)
     placement = _Placement(op, storage, profile, known)
     context = _context(op, flow, profile, known, storage, placement)
+    with_template = op.groups if op.shared_template is None else (op.groups[0][:1],)
     templates = [
         task.to_template(_context_of(task, context, storage, placement))
-        for group in op.groups
+        for group in with_template
         for task in group
     ]
     if op.entrypoint != templates[0].name:
@@ -166,6 +167,7 @@ def _context(
         labels=placement.labels(placement.shared_claims),
         wanted=_wanted(op, flow, known),
         texts=flow.texts,
+        shared=op.shared_template,
     )
 
 
@@ -203,13 +205,20 @@ def _entry_template(op: ContainerizedOperation, flow: Flow) -> Template:
         name=op.entrypoint,
         metadata=Metadata(labels=context_labels(op.pod_context)) if op.pod_context else None,
         steps=tuple(
-            tuple([_step(task.name, flow.arguments.get(task.name)) for task in group])
+            tuple(
+                [
+                    _step(task.name, flow.arguments.get(task.name), op.shared_template)
+                    for task in group
+                ]
+            )
             for group in op.groups
         ),
     )
 
 
-def _step(name: str, arguments: Arguments | None) -> WorkflowStep:
+def _step(name: str, arguments: Arguments | None, template: str | None) -> WorkflowStep:
+    if template is not None:
+        return WorkflowStep(name=name, template=template, arguments=arguments)
     return (
         _plain_step(name) if arguments is None else evolve(_plain_step(name), arguments=arguments)
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import ResourceRequirements, ScriptTemplate, Template
@@ -14,6 +14,7 @@ from aiowf.tasks.functions import (
     BoundCall,
     ShippedFunction,
     bind,
+    call_parameter,
     decode_value,
     ship,
     undeclared_imports,
@@ -22,7 +23,7 @@ from aiowf.tasks.options import EnvValue, TaskOptions
 from aiowf.tasks.reference import Reference
 from aiowf.tasks.rendering import Input, TaskContext
 from aiowf.tasks.resources import Resources
-from aiowf.tasks.task import Decoder, InlinedTask
+from aiowf.tasks.task import Decoder, InlinedTask, Task
 from aiowf.tasks.volumes import Volume
 from aiowf.wire.labels import (
     OUTPUT_RETURN,
@@ -34,6 +35,8 @@ from aiowf.wire.labels import (
 T = TypeVar("T")
 _COMMAND = ("python",)
 _NOTHING: frozenset[str] = frozenset()
+_OWN = frozenset({"name", "func", "args", "kwargs"})
+"""Fields in which tasks of one template may differ; of their functions the scripts are compared."""
 
 
 class UndeclaredImportWarning(UserWarning):
@@ -134,6 +137,19 @@ class _FunctionTask(InlinedTask[T]):  # type: ignore[override]
         by_name = {each.name: Input(each.name, each.reference, False) for each in taken}
         return (*by_name.values(), *Input.of_texts(self.env.values()))
 
+    @property
+    def call(self) -> str:
+        """The arguments as the input parameter of a template that several tasks share."""
+        return call_parameter(self._call.arguments)
+
+    def may_share(self, other: "Task[Any]") -> bool:
+        """Tell whether the tasks differ in nothing but their names and arguments."""
+        return (
+            isinstance(other, _FunctionTask)
+            and all(getattr(self, name) == getattr(other, name) for name in _SHARED)
+            and self._shipped.is_same(other._shipped)
+        )
+
     def body(self, context: TaskContext, parts: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the fields of the Template that are this type's own."""
         call = self._call
@@ -142,7 +158,7 @@ class _FunctionTask(InlinedTask[T]):  # type: ignore[override]
             call = call.with_text(*texts)
         wanted = context.wanted.get(self.name, _NOTHING)
         source = self._shipped.script(
-            call.arguments,
+            None if context.shared else call.arguments,
             requirements=self.requirements,
             inputs=call.inputs,
             raw_return=OUTPUT_RETURN_ENV in wanted,
@@ -157,6 +173,9 @@ class _FunctionTask(InlinedTask[T]):  # type: ignore[override]
         if self.image is not None:
             image = context.profile.image(self.image, f"{self.name}.image")
         return {"script": ScriptTemplate(image=image, command=_COMMAND, source=source, **parts)}
+
+
+_SHARED = tuple(each.name for each in fields(_FunctionTask) if each.init and each.name not in _OWN)
 
 
 class PythonTask(_FunctionTask[T]):

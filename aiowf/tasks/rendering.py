@@ -30,12 +30,14 @@ from aiowf.tasks.frozen import EMPTY, thaw
 from aiowf.tasks.options import NO_OPTIONS, TaskOptions, retry_strategy
 from aiowf.tasks.reference import Reference
 from aiowf.wire.inert import LEFT_BRACE, env_value
-from aiowf.wire.labels import ENV_TASK, POD_DIRECTORY
+from aiowf.wire.labels import ENV_TASK, PARAMETER_CALL, PARAMETER_TASK, POD_DIRECTORY
 
 if TYPE_CHECKING:
     from aiowf.tasks.task import Task
 
 LEFT_BRACE_VARIABLE = EnvVar(name=LEFT_BRACE, value="{")
+_SHARED_INPUTS = Inputs(parameters=(Parameter(name=PARAMETER_TASK), Parameter(name=PARAMETER_CALL)))
+_SHARED_TASK = EnvVar(name=ENV_TASK, value=f"{{{{inputs.parameters.{PARAMETER_TASK}}}}}")
 
 
 @frozen(kw_only=True, slots=False)
@@ -54,6 +56,8 @@ class TaskContext:
         affinity: Affinity of the template, where it differs from the workflow's.
         wanted: Task name → the outputs of it that other tasks take.
         texts: Task name → those of its inputs that hold raw text, not JSON.
+        shared: Name of the one template of tasks that differ in their arguments alone: the name
+            and the arguments of a task are parameters of it. None: a template for this task.
     """
 
     profile: Profile
@@ -66,6 +70,7 @@ class TaskContext:
     affinity: Affinity | None = None
     wanted: Mapping[str, frozenset[str]] = field(factory=dict)
     texts: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    shared: str | None = None
 
 
 @frozen
@@ -122,8 +127,8 @@ def render(task: Task[Any], context: TaskContext) -> Template:
     if context.mounts:
         parts["volume_mounts"] = context.mounts
     template = Template(
-        name=task.name,
-        inputs=_inputs(inputs) if inputs else None,
+        name=context.shared or task.name,
+        inputs=_SHARED_INPUTS if context.shared else _inputs(inputs) if inputs else None,
         outputs=_outputs(task, context),
         metadata=_metadata(task.options, context.labels),
         affinity=context.affinity,
@@ -154,7 +159,7 @@ def _task_variable(name: str) -> EnvVar:
 def _environment(
     task: Task[Any], context: TaskContext, inputs: tuple[Input, ...]
 ) -> tuple[EnvVar, ...]:
-    name = _task_variable(task.name)
+    name = _SHARED_TASK if context.shared else _task_variable(task.name)
     given = (*context.env, *context.reply_env) if task.replies else context.env
     if not task.needs_left_brace:
         return (*given, name)

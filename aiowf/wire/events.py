@@ -24,6 +24,8 @@ WATCHED_FIELDS = (
     "status.startedAt",
     "status.finishedAt",
 )
+# What is asked besides where the outcome of each task is awaited.
+NODE_FIELDS = ("metadata.annotations", "status.nodes")
 WATCH_FIELDS = ("result.type", *(f"result.object.{name}" for name in WATCHED_FIELDS), "error")
 LIST_FIELDS = ("metadata", *(f"items.{name}" for name in WATCHED_FIELDS))
 

@@ -51,6 +51,10 @@ OUTPUT_STDOUT = "stdout"
 OUTPUT_STDOUT_ENV = "stdout-env"
 OUTPUT_FILES = "files"  # the files of the shared directory, where there is no reply channel
 
+# Input parameters of a template that several tasks share, because they differ in their arguments.
+PARAMETER_TASK = "task"  # the task's name
+PARAMETER_CALL = "call"  # its arguments, JSON
+
 # A parameter holds at most this many bytes; a larger value travels by the reply channel.
 MAX_PARAMETER_BYTES = 256 * 1024
 LARGE_VALUE = "aiowf.dev/value"  # key of the marker that stands in for such a value

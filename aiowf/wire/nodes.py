@@ -1,12 +1,14 @@
 """Reading the status of a workflow: the verdict, the node that failed, what is pending, outputs."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import frozen
 
 from aiowf.manifest import NodeStatus, Workflow
+from aiowf.manifest.fields import Raw
 from aiowf.wire.events import FINAL_PHASES
+from aiowf.wire.labels import PARAMETER_TASK
 
 # Reasons for which a container will never start unless somebody changes something.
 CANNOT_START = frozenset(
@@ -21,6 +23,7 @@ CANNOT_START = frozenset(
         "RegistryUnavailable",
     }
 )
+_TASKS = frozenset({"Pod", "Retry"})
 _FAILED = frozenset({"Failed", "Error"})
 _GROUPS = frozenset({"StepGroup", "TaskGroup"})
 _MAX_POD_NAME = 253
@@ -171,6 +174,27 @@ def task_node(workflow: Workflow, task: str) -> NodeStatus | None:
     return max(whole or found, key=_rank, default=None)
 
 
+def task_ends(workflow_name: str, nodes: Mapping[str, Raw]) -> Iterator[tuple[str, Raw]]:
+    """Yield the tasks that have ended, each with its node: a pod's, or that of all its attempts.
+
+    Args:
+        workflow_name: Name of the workflow.
+        nodes: Its nodes as the server tells them, by id.
+    """
+    attempts = {
+        child
+        for node in nodes.values()
+        if node.get("type") == "Retry"
+        for child in node.get("children") or ()
+    }
+    for key, node in nodes.items():
+        if node.get("phase") not in FINAL_PHASES or node.get("type") not in _TASKS:
+            continue
+        if key not in attempts and not str(node.get("name")).endswith(".onExit"):
+            name = node.get("templateName" if key == workflow_name else "displayName")
+            yield str(name), node
+
+
 def output_parameters(node: NodeStatus) -> Mapping[str, str]:
     """Return the output parameters of a node that have a value, as text."""
     parameters = (node.outputs.parameters if node.outputs else None) or ()
@@ -203,6 +227,9 @@ def _pod_names(workflow: Workflow, node: NodeStatus) -> tuple[str, ...]:
 
 
 def _task(node: NodeStatus) -> str:
+    for each in (node.inputs.parameters if node.inputs else None) or ():
+        if each.name == PARAMETER_TASK and each.value is not None:
+            return str(each.value)  # its template is that of several tasks
     return node.template_name or node.display_name or node.name or ""
 
 

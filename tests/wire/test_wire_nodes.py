@@ -16,6 +16,7 @@ from aiowf.wire.nodes import (
     pending_nodes,
     pod_name,
     pod_tasks,
+    task_ends,
     task_node,
     verdict,
 )
@@ -202,6 +203,29 @@ def test_outputs_of_a_task_are_found() -> None:
     assert retried.type == "Retry"
     assert task_node(recorded("output-parameter"), "nobody") is None
     assert output_parameters(NodeStatus()) == {}
+
+
+@pytest.mark.parametrize(
+    ("case", "ends"),
+    [
+        ("failed-step", {"ok": "Succeeded", "bad": "Failed"}),
+        ("retry-then-success", {"main": "Succeeded"}),
+        ("on-exit-fails", {"main": "Succeeded"}),
+        ("output-parameter", {"gen": "Succeeded", "use": "Succeeded"}),
+    ],
+)
+def test_tasks_end_once(case: str, ends: dict[str, str]) -> None:
+    """Attempts, groups and exit handlers are no tasks; a root is known by its template."""
+    status = STATUSES[case]
+    found = task_ends(status["metadata"]["name"], status["status"]["nodes"])
+    assert {task: node["phase"] for task, node in found} == ends
+
+
+def test_calls_that_share_a_template_are_told_apart_in_logs() -> None:
+    """The task of a pod is what its parameter says."""
+    parameters = {"parameters": [{"name": "task", "value": "sim-7"}]}
+    pod = {"type": "Pod", "templateName": "sim-task", "inputs": parameters}
+    assert {*pod_tasks(workflow("Running", pod=pod)).values()} == {"sim-7"}
 
 
 def test_pods_are_known_by_both_their_names() -> None:

@@ -3,7 +3,7 @@
 from aiowf.tasks.functions.binding import BoundCall, bind, input_name
 from aiowf.tasks.functions.pod.embedding import reply_client
 from aiowf.tasks.functions.requirements import undeclared_imports
-from aiowf.tasks.functions.script import Input, ShippedFunction
+from aiowf.tasks.functions.script import Input, ShippedFunction, call_parameter
 from aiowf.tasks.functions.shipping import ship
 from aiowf.tasks.functions.values import decode_value, encode_value
 
@@ -12,6 +12,7 @@ __all__ = [
     "Input",
     "ShippedFunction",
     "bind",
+    "call_parameter",
     "decode_value",
     "encode_value",
     "input_name",

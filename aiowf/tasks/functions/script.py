@@ -1,6 +1,7 @@
 """The script that runs in the pod: our code, the user's definitions, and one call."""
 
 import inspect
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -10,6 +11,22 @@ from aiowf.tasks.functions.pod.embedding import embedded
 from aiowf.tasks.functions.watch import Watch
 from aiowf.tasks.reference import Reference
 from aiowf.wire import inert
+from aiowf.wire.labels import PARAMETER_CALL
+
+_CALL = f"r'{{{{inputs.parameters.{PARAMETER_CALL}}}}}'"
+
+
+def call_parameter(arguments: str) -> str:
+    """Return the arguments of a call, JSON text from `bind`, as the value of that parameter.
+
+    It stands between single quotes in the script, and nothing in it is an escape there. Argo writes
+    it into the template by Go's `strconv.Quote`, which spells what cannot be printed in ways that
+    JSON does not know.
+    """
+    text = arguments.replace("'", "\\u0027")
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
 
 
 @frozen
@@ -70,7 +87,7 @@ class ShippedFunction:
 
     def script(
         self,
-        arguments: str = "[[], {}]",
+        arguments: str | None = "[[], {}]",
         *,
         requirements: Sequence[str] = (),
         inputs: Iterable[Input] = (),
@@ -81,7 +98,8 @@ class ShippedFunction:
         """Return the source of a script that calls the function and writes its value.
 
         Args:
-            arguments: JSON text, from `bind`.
+            arguments: JSON text, from `bind`; None: the template's input parameter, as
+                `call_parameter` writes it.
             requirements: What pip installs before anything else runs.
             inputs: The values of earlier tasks, from `bind`.
             raw_return: Also write `<base>/return-env`, for a variable of a later task.
@@ -94,7 +112,8 @@ class ShippedFunction:
             before, after = self._texts[shape]
         except KeyError:
             before, after = self._texts[shape] = self._parts(*shape)
-        call = f"json.loads({inert.python_code(repr(arguments))})"
+        literal = _CALL if arguments is None else inert.python_code(repr(arguments))
+        call = f"json.loads({literal})"
         if given:
             call = f"fill({call}, [{', '.join(given)}])"
         if requirements:
@@ -110,6 +129,10 @@ class ShippedFunction:
         head = [embedded("sys", "begin", "call", *sorted(self._pod_names)), "begin()"]
         call = f"sys.exit(call({self._expression}, sys.argv[1:], {{}}))"
         return "\n".join((f"# {self.name}", *head, self._statements, call, ""))
+
+    def is_same(self, other: "ShippedFunction") -> bool:
+        """Tell whether the scripts of both do the same."""
+        return self is other or self.script() == other.script()
 
     def _parts(
         self, installs: bool, has_inputs: bool, raw_return: bool, keeps_stdout: bool, raw_out: bool

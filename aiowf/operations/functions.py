@@ -1,0 +1,339 @@
+"""`@aiowf.task`: a function that runs in a pod when it is asked to, once or for many items."""
+
+import functools
+import inspect
+import sys
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing
+from types import FunctionType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    overload,
+)
+
+from attrs import field, frozen
+
+from aiowf.errors import ConfigurationError, ItemFailedError
+from aiowf.manifest import ResourceRequirements, Template
+from aiowf.manifest.names import shortened
+from aiowf.operations.single import DistributedSyncOperation
+from aiowf.tasks.frozen import FrozenMapping, freeze_mapping
+from aiowf.tasks.functions import ship
+from aiowf.tasks.options import EnvValue, TaskOptions
+from aiowf.tasks.python import PythonTask
+from aiowf.tasks.resources import Resources
+from aiowf.tasks.volumes import Volume
+
+if TYPE_CHECKING:
+    from aiowf.client import Client
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741
+Items = Iterable[I] | AsyncIterable[I]
+
+# A workflow's name has room for so much: a "-", ten random characters, and "-" with the number of
+# an item in the names of tasks.
+_LONGEST = 50
+
+
+class _GatherOptions(TypedDict, total=False):
+    max_active: int
+    chunksize: int | None
+    client: "Client | None"
+
+
+class _MapOptions(_GatherOptions, total=False):
+    ordered: bool
+
+
+@frozen(slots=False, eq=False, repr=False)
+class TaskFunction(Generic[P, R_co, T_co]):
+    """A function that can also run in a pod; `aiowf.task` makes it.
+
+    Calling it calls the function, here and now.
+
+    Attributes:
+        func: The function.
+        name: What its workflows and tasks are called.
+        options: The options of its tasks.
+    """
+
+    func: Callable[P, R_co]
+    name: str
+    options: FrozenMapping[Any] = field(converter=freeze_mapping)
+
+    def __attrs_post_init__(self) -> None:
+        for name in functools.WRAPPER_ASSIGNMENTS:
+            vars(self)[name] = getattr(self.func, name)
+        vars(self)["__wrapped__"] = self.func
+        if sys.version_info >= (3, 12) and inspect.iscoroutinefunction(self.func):
+            inspect.markcoroutinefunction(self)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        return self.func(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<task {self.func.__module__}.{self.func.__qualname__}>"
+
+    def __reduce__(self) -> str:
+        return self.func.__qualname__  # found again by its name, as functions are
+
+    def task(self, name: str, /, *args: Any, **kwargs: Any) -> PythonTask[T_co]:
+        """Return a task that calls the function.
+
+        Args:
+            name: Name of the task, unique in its operation.
+            args: Arguments of the function; earlier tasks' values (`task.output`) may be among
+                them.
+            kwargs: Its keyword arguments, likewise.
+
+        Raises:
+            ConfigurationError: The function or an argument cannot travel, or it does not take these
+                arguments.
+        """
+        func: Callable[..., Any] = self.func
+        return PythonTask(name, func, args=args, kwargs=kwargs, **self.options)
+
+    async def run(self, *args: P.args, **kwargs: P.kwargs) -> T_co:
+        """Run the function in a workflow, by the current client, and return its value.
+
+        A cancelled call, or one whose `asyncio.timeout` is over, stops the workflow.
+
+        Raises:
+            ConfigurationError: The function or an argument cannot travel; nothing was sent.
+            OperationFailedError: The function failed.
+            ArgoError: The server refused.
+        """
+        task = self.task(self.name, *args, **kwargs)
+        return (await DistributedSyncOperation(self.name, task).execute()).value
+
+    @overload
+    def map(
+        self,
+        items: Items[I],
+        /,
+        *,
+        return_exceptions: Literal[False] = False,
+        **options: Unpack[_MapOptions],
+    ) -> AsyncGenerator[tuple[I, T_co], None]: ...
+    @overload
+    def map(
+        self, items: Items[I], /, *, return_exceptions: bool, **options: Unpack[_MapOptions]
+    ) -> AsyncGenerator[tuple[I, T_co | ItemFailedError], None]: ...
+    @overload
+    def map(
+        self,
+        *iterables: Items[Any],
+        return_exceptions: Literal[False] = False,
+        **options: Unpack[_MapOptions],
+    ) -> AsyncGenerator[tuple[Any, T_co], None]: ...
+    @overload
+    def map(
+        self, *iterables: Items[Any], return_exceptions: bool, **options: Unpack[_MapOptions]
+    ) -> AsyncGenerator[tuple[Any, T_co | ItemFailedError], None]: ...
+    async def map(
+        self,
+        *iterables: Items[Any],
+        max_active: int = 64,
+        ordered: bool = False,
+        return_exceptions: bool = False,
+        chunksize: int | None = None,
+        client: "Client | None" = None,
+    ) -> AsyncGenerator[tuple[Any, Any], None]:
+        """Call the function in a pod for each item, and yield each item with its value.
+
+        Leaving the loop early, by `break`, an exception or cancellation, stops what runs.
+
+        Args:
+            iterables: The items, as for the built-in `map`: one iterable, or several of which the
+                function takes an item each; then the item that is yielded is a tuple. They may be
+                endless, or asynchronous, and are read only as far as `max_active` allows.
+            max_active: Most items that were read and whose values were not taken yet.
+            ordered: Whether in the order of the input; else as they come.
+            return_exceptions: Whether an item that failed is yielded with its ItemFailedError while
+                the others go on; else the error is raised and the others are stopped.
+            chunksize: Most items of one workflow; None: a quarter of `max_active`, at most 100.
+            client: The client to use; None: the current one.
+
+        Raises:
+            ConfigurationError: The function cannot travel, or an option makes no sense.
+            ItemFailedError: An item failed.
+            OperationStuckError: A pod can never start.
+            ArgoError: The server refused.
+        """
+        from aiowf.operations.spread import Spread, chunk_of  # it loads asyncio
+
+        chunk = chunk_of(max_active, chunksize)
+        if not iterables:
+            raise ConfigurationError("there are no items", where="map")
+        ship(self.func)  # what cannot travel is no item's fault
+        if client is None:
+            from aiowf.client.current import current_client
+
+            client = await current_client()
+        several = len(iterables) > 1
+
+        def call(index: int, item: Any) -> PythonTask[T_co]:
+            return self.task(f"{self.name}-{index}", *(item if several else (item,)))
+
+        spread = Spread(self.name, call, _zipped(iterables), client, max_active, chunk)
+        answers = spread.answers(ordered=ordered, return_exceptions=return_exceptions)
+        async with aclosing(answers):
+            async for answer in answers:
+                yield answer.item, answer.value if answer.error is None else answer.error
+
+    @overload
+    async def gather(
+        self,
+        *iterables: Items[Any],
+        return_exceptions: Literal[False] = False,
+        **options: Unpack[_GatherOptions],
+    ) -> list[T_co]: ...
+    @overload
+    async def gather(
+        self, *iterables: Items[Any], return_exceptions: bool, **options: Unpack[_GatherOptions]
+    ) -> list[T_co | ItemFailedError]: ...
+    async def gather(
+        self,
+        *iterables: Items[Any],
+        max_active: int = 64,
+        return_exceptions: bool = False,
+        chunksize: int | None = None,
+        client: "Client | None" = None,
+    ) -> list[Any]:
+        """Call the function in a pod for each item, and return the values in the items' order.
+
+        The arguments are those of `map`.
+        """
+        found = self.map(
+            *iterables,
+            max_active=max_active,
+            ordered=True,
+            return_exceptions=return_exceptions,
+            chunksize=chunksize,
+            client=client,
+        )
+        async with aclosing(found):
+            return [value async for _, value in found]
+
+
+async def _zipped(iterables: Sequence[Items[Any]]) -> AsyncGenerator[Any, None]:
+    """Yield the items of one iterable, or tuples of several, until the shortest ends."""
+    sources = [_iterator(each, f"iterables[{n}]") for n, each in enumerate(iterables)]
+    while True:
+        items = []
+        for source in sources:
+            if hasattr(source, "__anext__"):
+                item = await anext(source, _END)
+            else:
+                item = next(source, _END)
+            if item is _END:
+                return
+            items.append(item)
+        yield tuple(items) if len(items) > 1 else items[0]
+
+
+_END = object()
+
+
+def _iterator(items: Any, where: str) -> Any:
+    if hasattr(items, "__aiter__"):
+        return aiter(items)
+    try:
+        return iter(items)
+    except TypeError:
+        raise ConfigurationError(f"{items!r:.80} is no iterable", where=where) from None
+
+
+class _Decorator(Protocol):
+    """What `task(…)` with options returns."""
+
+    @overload
+    def __call__(
+        self, func: Callable[P, Coroutine[Any, Any, T]], /
+    ) -> TaskFunction[P, Coroutine[Any, Any, T], T]: ...
+    @overload
+    def __call__(self, func: Callable[P, T], /) -> TaskFunction[P, T, T]: ...
+
+
+@overload
+def task(
+    func: Callable[P, Coroutine[Any, Any, T]], /
+) -> TaskFunction[P, Coroutine[Any, Any, T], T]: ...
+@overload
+def task(func: Callable[P, T], /) -> TaskFunction[P, T, T]: ...
+@overload
+def task(
+    *,
+    name: str | None = None,
+    image: str | None = None,
+    requirements: str | Sequence[str] = (),
+    resources: Resources | Mapping[str, Any] | ResourceRequirements | None = None,
+    volume_mounts: str | Volume | Sequence[str | Volume] = (),
+    retry_limit: int | None = None,
+    env: Mapping[str, EnvValue] | None = None,
+    image_pull_policy: str = "IfNotPresent",
+    template_overrides: Mapping[str, Any] | Template | None = None,
+    options: TaskOptions | None = None,
+    **env_variables: EnvValue,
+) -> _Decorator: ...
+def task(func: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
+    """Make a function one that can also run in a pod.
+
+    It stays callable as it was. `f.run(…)` runs it in a workflow and gives its value, `f.map(…)`
+    and `f.gather(…)` do so for many items, and `f.task(name, …)` is a task for any operation.
+
+    Args:
+        func: The function, plain or async; no method.
+        name: What its workflows and tasks are called; None: the function's name, with "-" for "_".
+        options: The options of PythonTask: requirements, image, resources and so on; others become
+            environment variables.
+
+    Raises:
+        ConfigurationError: It is no function, or an option makes no sense.
+    """
+    if func is None:
+        return functools.partial(_made, name=name, options=options)
+    return _made(func, name=name, options=options)
+
+
+def _made(func: Any, /, *, name: str | None, options: Mapping[str, Any]) -> Any:
+    if not isinstance(func, FunctionType):
+        raise ConfigurationError(
+            f"{func!r:.80} is no function",
+            where="task",
+            hint="options are named: @aiowf.task(requirements=…); of other callables PythonTask "
+            "makes a task",
+        )
+    owner = func.__qualname__.rpartition(".")[0]
+    where = f"{func.__code__.co_filename}:{func.__code__.co_firstlineno}"
+    if owner and not owner.endswith("<locals>"):
+        raise ConfigurationError(
+            f"{func.__qualname__} is a method, and a task is a function",
+            where=where,
+            hint="put the function outside of the class; what it needs of the object, pass as an "
+            "argument",
+        )
+    chosen = name if name is not None else func.__name__.replace("_", "-").strip("-").lower()
+    # A task of a function that costs nothing: its constructor knows all options.
+    model = PythonTask(shortened(chosen, _LONGEST), int, **options)
+    return TaskFunction(func, model.name, options)

@@ -1,0 +1,206 @@
+"""Spread a function over many items: workflows of some calls each, several at once."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, evolve, field, frozen
+
+from aiowf.errors import AiowfError, ConfigurationError, ItemFailedError
+from aiowf.operations.mapping import MapOperation
+from aiowf.tasks.python import PythonTask
+
+if TYPE_CHECKING:
+    from aiowf.client import Client
+
+# Calls of one workflow: a part of those in flight, so that others are submitted long before the
+# last of these has ended; and few enough for etcd, which takes 1.5 MB of a workflow, its compressed
+# status (two nodes for each call) among them.
+_PARTS = 4
+_MOST = 100
+_MOST_BYTES = 200_000
+# A workflow is submitted with fewer calls when so many seconds bring no further item.
+_LINGER = 0.05
+_END: Any = object()
+
+
+def chunk_of(max_active: int, chunksize: int | None) -> int:
+    """Return the most calls of one workflow.
+
+    Raises:
+        ConfigurationError: One of the numbers makes no sense.
+    """
+    for name, number in (("max_active", max_active), ("chunksize", chunksize)):
+        if number is not None and (type(number) is not int or number < 1):
+            raise ConfigurationError(f"{number!r} is no number of items", where=name)
+    if chunksize is not None:
+        return min(chunksize, max_active)
+    return min(max(1, max_active // _PARTS), _MOST)
+
+
+@frozen
+class Answer:
+    """What came of one item.
+
+    Attributes:
+        index: Its place in the input, from 0.
+        item: The item.
+        value: What the function returned for it.
+        error: Why it returned nothing, or None.
+    """
+
+    index: int
+    item: Any
+    value: Any = None
+    error: ItemFailedError | None = None
+
+
+Call = tuple[Answer, PythonTask[Any]]  # an answer to come, and the task that brings it
+
+
+@define(eq=False)
+class Spread:
+    """The calls of a function for many items: reads the items, submits and follows workflows.
+
+    Attributes:
+        name: Name of the function, and begin of the workflows' names.
+        call: Index and item → the task that calls the function.
+        source: The items; closed at the end.
+        client: Where the calls run.
+        max_active: Most items that were read, and whose answers were not taken yet.
+        chunk: Most calls of one workflow.
+    """
+
+    name: str
+    call: Callable[[int, Any], PythonTask[Any]]
+    source: AsyncGenerator[Any, None]
+    client: "Client"
+    max_active: int
+    chunk: int
+    # One permit for each item that may be read; given back when its answer is taken.
+    _permits: asyncio.Semaphore = field(init=False)
+    # At most one answer for each permit, and None behind the last.
+    _answers: "asyncio.Queue[Answer | None]" = field(factory=asyncio.Queue, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._permits = asyncio.Semaphore(self.max_active)
+
+    async def answers(
+        self, *, ordered: bool, return_exceptions: bool
+    ) -> AsyncGenerator[Answer, None]:
+        """Yield what comes of each item; whoever leaves early stops what runs.
+
+        Args:
+            ordered: Whether in the order of the input; else as they come.
+            return_exceptions: Whether items that failed are yielded with their errors; else the
+                first error is raised as soon as it is known.
+
+        Raises:
+            ItemFailedError: An item failed.
+            AiowfError: A workflow could not be submitted or followed.
+        """
+        driver = self.client.errands.attend(self._drive())
+        waiting: dict[int, Answer] = {}
+        due = 0
+        try:
+            while (answer := await self._answers.get()) is not None:
+                if answer.error is not None and not return_exceptions:
+                    raise answer.error
+                waiting[answer.index if ordered else due] = answer
+                while due in waiting:
+                    self._permits.release()
+                    yield waiting.pop(due)
+                    due += 1
+        finally:
+            driver.cancel()  # it has ended by itself, unless we leave early
+            await asyncio.wait({driver})
+        if driver.cancelled():
+            raise AiowfError(f"the client was closed while {self.name} was spread over items")
+        await driver
+
+    async def _drive(self) -> None:
+        """Submit and follow workflows until there are no more items."""
+        try:
+            async with (
+                aclosing(self.source),
+                asyncio.TaskGroup() as workflows,
+                aclosing(self._chunks()) as chunks,
+            ):
+                async for chunk in chunks:
+                    workflows.create_task(self._run(chunk))
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            self._answers.put_nowait(None)
+
+    async def _chunks(self) -> AsyncGenerator[list[Call], None]:
+        """Yield the calls of one workflow each."""
+        chunk: list[Call] = []
+        room = _MOST_BYTES
+        async with aclosing(self._calls()) as calls:
+            async for call in calls:
+                size = len(call[1].call) if call else _MOST_BYTES
+                if chunk and size > room:
+                    yield chunk
+                    chunk, room = [], _MOST_BYTES
+                if call:
+                    chunk.append(call)
+                    room -= size
+                if len(chunk) == self.chunk:
+                    yield chunk
+                    chunk, room = [], _MOST_BYTES
+        if chunk:
+            yield chunk
+
+    async def _calls(self) -> AsyncGenerator[Call | None, None]:
+        """Yield the calls as far as there are permits; None where the next item does not come."""
+        count = 0
+        reading: asyncio.Task[Any] | None = None
+        try:
+            while True:
+                await self._permits.acquire()
+                reading = asyncio.create_task(self._next())
+                await asyncio.wait({reading}, timeout=_LINGER)
+                if not reading.done():
+                    yield None
+                item = await reading
+                if item is _END:
+                    return
+                answer = Answer(count, item)
+                count += 1
+                try:
+                    call = answer, self.call(answer.index, item)
+                except ConfigurationError as error:
+                    self._answer(answer, error)
+                else:
+                    yield call
+        finally:
+            if reading is not None:
+                reading.cancel()
+                await asyncio.wait({reading})
+
+    async def _next(self) -> Any:
+        return await anext(self.source, _END)
+
+    async def _run(self, chunk: list[Call]) -> None:
+        """Submit the workflow of a chunk and pass on what comes of it."""
+        from aiowf.client.outcomes import outcomes_of
+
+        op = MapOperation(self.name, [task for _, task in chunk])
+        due = {task.name: answer for answer, task in chunk}
+        try:
+            async with aclosing(outcomes_of(self.client, op)) as outcomes:
+                async for outcome in outcomes:
+                    self._answer(due.pop(outcome.task), outcome.error, outcome.value)
+        except ConfigurationError as error:
+            if len(due) > 1:
+                raise
+            for answer in due.values():  # it alone is too large for a workflow
+                self._answer(answer, error)
+
+    def _answer(self, answer: Answer, error: AiowfError | None, value: Any = None) -> None:
+        if error is not None:
+            failure = ItemFailedError(self.name, answer.item, answer.index, error)
+            answer = evolve(answer, error=failure)
+        self._answers.put_nowait(evolve(answer, value=value))

@@ -1,0 +1,264 @@
+"""A function spread over many items, on the embedded engine."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import aiowf
+from aiowf import operations, tasks
+from aiowf.operations import spread
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@aiowf.task
+def double(n: int) -> int:
+    return 2 * n
+
+
+@aiowf.task(retry_limit=0)
+def inverse(n: int) -> float:
+    return 1 / n
+
+
+@aiowf.task(retry_limit=0)
+def hold(gate: str) -> str:
+    """Say that the call has begun, and wait until its gate is open."""
+    import pathlib
+    import time
+
+    pathlib.Path(f"{gate}.begun").touch()
+    while not pathlib.Path(gate).exists():
+        time.sleep(0.01)
+    return gate
+
+
+@aiowf.task
+def repeated(text: str, times: int) -> str:
+    return text * times
+
+
+async def until(condition: Any) -> None:
+    """Wait until a condition that another process fulfils holds."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def ends(client: aiowf.Client, prefix: str) -> list[str]:
+    """Return the phases in which the workflows end whose names begin so."""
+    runs = [run async for run in client.list() if run.name.startswith(prefix)]
+    return [(await run.wait(20, check=False)).phase for run in runs]
+
+
+async def test_one_call_gives_its_value(client: aiowf.Client) -> None:
+    """`run` takes the function's own arguments; a failure is that of an operation."""
+    assert await repeated.run("{{x}} $(Y) '", times=2) == "{{x}} $(Y) '" * 2
+    with pytest.raises(aiowf.OperationFailedError, match="ZeroDivisionError"):
+        await inverse.run(0)
+
+
+async def test_every_item_is_told_with_its_value(client: aiowf.Client) -> None:
+    """As they come, in workflows of a few calls each."""
+    found = {item: value async for item, value in double.map(range(20), max_active=20)}
+    assert found == {n: 2 * n for n in range(20)}
+    assert await ends(client, "double-") == ["Succeeded"] * 4
+
+
+async def test_values_come_in_the_order_of_the_items_where_asked(client: aiowf.Client) -> None:
+    """Several iterables are zipped, and may be asynchronous."""
+
+    async def numbers() -> AsyncIterator[int]:
+        for n in (3, 1, 2):
+            yield n
+
+    texts = ["{{workflow.name}}", "'$$", "\\"]
+    found = [pair async for pair in repeated.map(texts, numbers(), ordered=True)]
+    assert found == [((t, n), t * n) for t, n in zip(texts, (3, 1, 2), strict=True)]
+    assert await double.gather([5, 3, 4]) == [10, 6, 8]
+    assert await double.gather([]) == []
+
+
+async def test_large_values_come_whole(client: aiowf.Client) -> None:
+    """Each goes by the replies, under the name of its own call."""
+    values = await repeated.gather("ab", [300_000, 300_001])
+    assert [(v[0], len(v)) for v in values] == [("a", 300_000), ("b", 300_001)]
+
+
+async def test_a_failure_is_told_with_its_item_and_stops_the_others(
+    client: aiowf.Client, tmp_path: Path
+) -> None:
+    """The error holds item, place and cause; what still ran is stopped."""
+
+    @aiowf.task(retry_limit=0)
+    def fail_or_wait(n: int) -> int:
+        import time
+
+        if n == 2:
+            raise ValueError("not two")
+        time.sleep(60 if n > 2 else 0)
+        return n
+
+    with pytest.raises(aiowf.ItemFailedError, match="ValueError: not two") as caught:
+        await fail_or_wait.gather([0, 1, 2, 3], max_active=16)
+    error = caught.value
+    assert (error.item, error.index) == (2, 2)
+    assert isinstance(error.cause, aiowf.OperationFailedError)
+    assert error.__cause__ is error.cause
+    assert (error.cause.task, error.cause.exit_code) == ("fail-or-wait-2", 1)
+    assert error.cause.log_tail[-1] == "ValueError: not two"
+    (run,) = [run async for run in client.list() if run.name.startswith("fail-or-wait-")]
+    assert (await run.wait(check=False)).workflow.status.message == "Stopped with strategy 'Stop'"
+
+
+async def test_the_others_go_on_where_asked(client: aiowf.Client) -> None:
+    """What failed is yielded with its error: a call, and an item that cannot travel."""
+    items: list[Any] = [1, 0, "x", 2]
+    found = [
+        (item, value if isinstance(value, float) else type(value.cause))
+        async for item, value in inverse.map(items, return_exceptions=True, ordered=True)
+    ]
+    failed = aiowf.OperationFailedError
+    assert found == [(1, 1.0), (0, failed), ("x", failed), (2, 0.5)]
+    (error,) = await double.gather([object()], return_exceptions=True)
+    assert isinstance(error, aiowf.ItemFailedError)
+    assert isinstance(error.cause, aiowf.ConfigurationError)
+
+
+async def test_endless_items_are_read_as_far_as_needed(client: aiowf.Client) -> None:
+    """Breaking off stops the workflows; nothing that runs is left behind."""
+    read: list[int] = []
+
+    def endless() -> Iterator[int]:
+        while True:
+            read.append(len(read))
+            yield read[-1]
+
+    taken = 0
+    async for _ in double.map(endless(), max_active=8):
+        taken += 1
+        assert len(read) <= 8 + taken
+        if taken == 20:
+            break
+    await until(lambda: client.errands.is_idle)
+    assert "Failed" in await ends(client, "double-")
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ("break", type(None)),
+        ("cancel", asyncio.CancelledError),
+        ("error", LookupError),
+        ("timeout", TimeoutError),
+    ],
+)
+async def test_leaving_early_stops_what_runs(
+    client: aiowf.Client, tmp_path: Path, how: str, expected: type
+) -> None:
+    """By whatever way the loop is left."""
+    gates = [str(tmp_path / f"{how}-{n}") for n in range(3)]
+    if how in ("break", "error"):
+        Path(gates[0]).touch()  # noqa: ASYNC240
+
+    async def work() -> None:
+        async with aclosing(hold.map(gates, max_active=3)) as found:
+            async for _ in found:
+                if how == "break":
+                    break
+                if how == "error":
+                    raise LookupError("enough")
+
+    task = asyncio.create_task(work())
+    if how in ("cancel", "timeout"):
+        await until(lambda: Path(f"{gates[1]}.begun").exists())
+    if how == "cancel":
+        task.cancel()
+    waiting = asyncio.wait_for(task, 0.01) if how == "timeout" else task
+    (error,) = await asyncio.gather(waiting, return_exceptions=True)
+    assert isinstance(error, expected)
+    assert client.errands.is_idle
+    assert "Failed" in await ends(client, "hold-")
+
+
+async def test_slow_items_do_not_wait_for_others(client: aiowf.Client) -> None:
+    """A workflow is submitted when the source lets wait for its next item."""
+    taken = asyncio.Event()
+
+    async def slow() -> AsyncIterator[int]:
+        yield 1
+        yield 2
+        async with asyncio.timeout(20):
+            await taken.wait()
+        yield 3
+
+    found = []
+    async for item, _ in double.map(slow()):
+        found.append(item)
+        if len(found) == 2:
+            taken.set()
+    assert sorted(found) == [1, 2, 3]
+
+
+async def test_an_error_of_the_source_is_raised_as_it_is(client: aiowf.Client) -> None:
+    """What was read before is stopped."""
+
+    def items() -> Iterator[int]:
+        yield 1
+        raise KeyError("source")
+
+    with pytest.raises(KeyError, match="source"):
+        await double.gather(items())
+
+
+async def test_large_arguments_share_no_workflow(
+    client: aiowf.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A workflow has room for so many bytes; what is too large for any fails alone."""
+    monkeypatch.setattr(spread, "_MOST_BYTES", 1000)
+
+    @aiowf.task
+    def length(text: str) -> int:
+        return len(text)
+
+    sizes = [700, 700, 4_000_000, 10, 10]
+    found = await length.gather(["x" * n for n in sizes], return_exceptions=True)
+    assert [each for n, each in enumerate(found) if n != 2] == [700, 700, 10, 10]
+    assert isinstance(found[2], aiowf.ItemFailedError)
+    assert isinstance(found[2].cause, aiowf.ConfigurationError)
+    assert len(await ends(client, "length-")) == 3
+
+
+async def test_a_client_that_closes_ends_what_it_spreads(tmp_path: Path) -> None:
+    """Whoever still asks for values is told."""
+    async with aiowf.connect("local") as closing:
+        found = hold.map([str(tmp_path / "gate")], client=closing)
+        asking = asyncio.ensure_future(anext(found))
+        await until((tmp_path / "gate.begun").exists)
+    with pytest.raises(aiowf.AiowfError, match="the client was closed while hold was spread"):
+        await asking
+
+
+async def test_a_run_tells_the_outcome_of_each_task(client: aiowf.Client) -> None:
+    """Also of tasks that return nothing, and of those that were never run."""
+    op = operations.PipelineOperation(
+        "told-",
+        (
+            tasks.BashTask("first", "true"),
+            inverse.task("second", 0),
+            inverse.task("third", 1),
+        ),
+    )
+    run = await op.execute(client=client, check=False)
+    found = [outcome async for outcome in run.outcomes()]
+    assert [each.task for each in found] == ["first", "second", "third"]
+    assert found[0].error is None
+    assert "ZeroDivisionError" in str(found[1].error)
+    assert "it was not run" in str(found[2].error)
+    one = operations.SingleTaskOperation("one-", double.task("one", 21))
+    name = (await one.execute(client=client)).name
+    assert [each.value async for each in client.get_run(name).outcomes()] == [42]
