@@ -9,6 +9,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from attrs import evolve, field, frozen
 
+from aiowf.argo.announced import find
 from aiowf.argo.tokens import Token, basic
 from aiowf.errors import ConfigurationError
 
@@ -118,7 +119,8 @@ def from_environment(
     ARGO_SERVER is "host:port" (an URL and unix:/path are taken too), ARGO_BASE_HREF is appended,
     ARGO_SECURE is true unless "false", ARGO_INSECURE_SKIP_VERIFY counts only when "true",
     ARGO_TOKEN includes its scheme, ARGO_NAMESPACE. In a pod the service account's token and
-    namespace stand in for those that are not set.
+    namespace stand in for those that are not set; and so do those of a server that this user runs
+    on this machine (`aiowf dev`), with its scheme.
 
     Args:
         environ: The environment; None: this process's.
@@ -147,11 +149,34 @@ def from_environment(
         settings = evolve(settings, token=given or (account / "token" if account else None))
     elif environ.get("ARGO_TOKEN"):
         settings = evolve(settings, token=environ["ARGO_TOKEN"])
+    settings, told = _with_announced(settings, server, environ)
     return evolve(
         settings,
-        namespace=environ.get("ARGO_NAMESPACE") or _account_namespace(account) or "default",
+        namespace=environ.get("ARGO_NAMESPACE") or told or _account_namespace(account) or "default",
         verify=environ.get("ARGO_INSECURE_SKIP_VERIFY", "").lower() != "true",
     )
+
+
+def _with_announced(
+    settings: Settings, server: str, environ: Mapping[str, str]
+) -> tuple[Settings, str | None]:
+    """Add what this user's own server asks for, and its namespace, if this is one."""
+    scheme, _, rest = server.rpartition("://")
+    if settings.unix_path:
+        found = find(settings.server, environ)
+    elif scheme == "https" or (not scheme and environ.get("ARGO_SECURE", "").lower() == "true"):
+        return settings, None
+    else:
+        # localhost may mean another address as well: then it is this one that is meant.
+        place = rest.rstrip("/")
+        found = find(place, environ) or find(place.replace("localhost", "127.0.0.1", 1), environ)
+    if found is None:
+        return settings, None
+    if not settings.unix_path:
+        settings = evolve(settings, url=f"http://{found.server}")
+    if not environ.get("ARGO_TOKEN"):
+        settings = evolve(settings, token=found.token or None)
+    return settings, found.namespace
 
 
 def service_account(directory: Path | None = None) -> Path | None:

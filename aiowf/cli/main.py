@@ -8,7 +8,7 @@ from io import TextIOWrapper
 
 import click
 
-from aiowf.cli import demo, files, listing, logs, running, showing, verbs
+from aiowf.cli import demo, dev, files, listing, logs, running, showing, verbs
 from aiowf.cli.errors import CommandError, Exit, report, say
 from aiowf.cli.target import Target, connection_options
 
@@ -24,7 +24,7 @@ def cli() -> None:
     """Run and follow Argo workflows, on a server or on this machine."""
 
 
-for _module in (demo, files, running, listing, showing, logs, verbs):
+for _module in (demo, dev, files, running, listing, showing, logs, verbs):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 
@@ -34,19 +34,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     target = Target()
     try:
         _prepare_streams()
-        code = cli.main(arguments, prog_name="aiowf", standalone_mode=False, obj=target)
+        code = _invoke(arguments, target)
         _flush()
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except click.Abort:
-        return report(KeyboardInterrupt(), debug=False)
-    except click.ClickException as error:
-        say(f"aiowf: {_usage(error)}")
-        return Exit.USAGE
     except (Exception, KeyboardInterrupt) as error:
         code = report(_first(error), debug=target.debug)
         with suppress(OSError):
             _flush()
+    return code
+
+
+def _invoke(arguments: Sequence[str] | None, target: Target) -> int:
+    # click's own `main` ends the interpreter where the reader of the output has gone.
+    if "_AIOWF_COMPLETE" in os.environ:  # a shell asks what may stand here
+        cli.main(prog_name="aiowf")
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with cli.make_context("aiowf", words, obj=target) as context:
+            code = cli.invoke(context)
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    except click.ClickException as error:
+        say(f"aiowf: {_usage(error)}")
+        return Exit.USAGE
     return code if isinstance(code, int) else Exit.DONE
 
 

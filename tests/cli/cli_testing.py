@@ -27,3 +27,10 @@ def start(*words: str, **options: Any) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [AIOWF, *words], stderr=subprocess.PIPE, text=True, env=environ, **options
     )
+
+
+def ended(process: "subprocess.Popen[str]") -> Done:
+    """Wait for a command; return what came of it."""
+    with process:
+        out, err = process.communicate(timeout=60)
+    return Done(process.returncode, out or "", err)

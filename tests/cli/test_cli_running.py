@@ -125,7 +125,7 @@ def test_the_same_id_attaches(aiowf: Command) -> None:
         ("{kind: CronWorkflow}", "is a CronWorkflow, and not a Workflow"),
         ("metadata: {name: x}\nspec: {templatez: []}", 'unknown field "templatez"'),
         ("metadata: {name: x}\nspec: {}", "the entrypoint is missing"),
-        ("[" * 3000, "is nested too deeply"),
+        ("[" * 1200, "is nested too deeply"),
         ("\x00", "is not YAML"),
         ("&a [" + "x," * 1000 + "]: 1\nb: &b [" + "*a," * 3 + "]", "is not YAML"),
     ],

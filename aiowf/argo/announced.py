@@ -1,0 +1,106 @@
+"""Servers that this user runs on this machine, and the tokens that they ask for.
+
+Whoever serves notes the address and the token in a file that nobody else can read, and holds a lock
+on it as long as it listens there. So a client needs the address alone; and a note that is left
+behind by a crash gives nothing away to whoever listens at that address afterwards.
+"""
+
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from attrs import field, frozen
+
+
+@frozen
+class Announced:
+    """A server that runs.
+
+    Attributes:
+        server: The very address that it listens at, as ARGO_SERVER names it.
+        token: Its token, without a scheme; "" if it needs none.
+        namespace: The namespace that its clients are told to use, or None.
+    """
+
+    server: str
+    token: str = field(repr=False)
+    namespace: str | None = None
+
+
+@contextmanager
+def announce(server: Announced, environ: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Let clients of this user know a server, as long as the block is entered.
+
+    Where the file cannot be written, nobody is told: clients then need the token.
+    """
+    path = _path(server.server, environ)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            path.unlink()
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except OSError:
+        yield
+        return
+    with os.fdopen(descriptor, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        note = {"server": server.server, "token": server.token, "namespace": server.namespace}
+        try:
+            json.dump(note, file)
+            file.flush()
+            yield
+        finally:
+            with suppress(OSError):
+                path.unlink()
+
+
+def find(server: str, environ: Mapping[str, str] | None = None) -> Announced | None:
+    """Return the server of this user that listens at an address, or None.
+
+    Args:
+        server: The address: "host:port", or "unix:/path". "localhost" is not "127.0.0.1": it may
+            mean another address too.
+        environ: The environment, which says where the notes are.
+    """
+    try:
+        descriptor = os.open(_path(server, environ), os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    with os.fdopen(descriptor) as file:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode) or about.st_uid != os.geteuid() or about.st_mode & 0o077:
+            return None
+        if not _is_locked(descriptor):
+            return None
+        try:
+            note = json.load(file)
+            found = Announced(note["server"], note["token"], note["namespace"])
+        except (ValueError, LookupError, TypeError):
+            return None  # it is just being written
+    return found if found.server == server else None
+
+
+def _is_locked(descriptor: int) -> bool:
+    """Return whether somebody else holds the lock of a file: a server that lives."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False
+
+
+def _path(server: str, environ: Mapping[str, str] | None) -> Path:
+    """Return the file of a server: below $XDG_STATE_HOME, or ~/.local/state."""
+    environ = os.environ if environ is None else environ
+    state = environ.get("XDG_STATE_HOME", "")
+    home = Path(environ.get("HOME") or "/")
+    base = Path(state) if os.path.isabs(state) else home / ".local" / "state"
+    return base / "aiowf" / "servers" / quote(server, safe="")

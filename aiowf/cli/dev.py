@@ -1,0 +1,156 @@
+"""`aiowf dev`: the embedded engine as a server that stays."""
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aiowf.cli.errors import CommandError, say
+from aiowf.cli.output import write
+from aiowf.cli.target import Target, connection_options, run_to_end
+
+if TYPE_CHECKING:
+    from aiowf.engine import Listening
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    default=2746,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0: any that is free.",
+)
+@click.option(
+    "--unix-socket",
+    metavar="PATH",
+    type=click.Path(dir_okay=False),
+    help="Unix socket to listen on, instead of a port.",
+)
+@click.option("--no-auth", is_flag=True, help="Ask for no token; on this machine only.")
+@click.option("--max-pods", type=click.IntRange(min=1), help="Pods at a time; else one per CPU.")
+@click.option(
+    "--claims",
+    metavar="DIRECTORY",
+    type=click.Path(file_okay=False),
+    help="Directory of persistent volume claims, NAMESPACE/CLAIM below it.",
+)
+@click.option(
+    "--image",
+    "images",
+    multiple=True,
+    metavar="IMAGE=COMMAND",
+    help="The command that stands in for an image; may be given more than once.",
+)
+@click.option("--open", "opens", is_flag=True, help="Show its page in a browser.")
+@connection_options
+@click.pass_obj
+def dev(
+    target: Target,
+    host: str,
+    port: int,
+    unix_socket: str | None,
+    no_auth: bool,
+    max_pods: int | None,
+    claims: str | None,
+    images: Sequence[str],
+    opens: bool,
+) -> None:
+    """Serve the embedded engine to any Argo client.
+
+    It runs until Ctrl-C. The other commands of the same user need only its address in ARGO_SERVER.
+    """
+    from aiowf.argo.announced import Announced, announce
+    from aiowf.engine import ServeSettings, serve
+
+    if opens:
+        _check_display(unix_socket)
+    settings = ServeSettings(
+        host=host,
+        port=port,
+        unix_socket=unix_socket,
+        no_auth=no_auth,
+        namespace=target.namespace,
+        images=_images(images),
+        max_pods=max_pods,
+        claims=claims,
+        **_token(target),
+    )
+    with ExitStack() as stack:
+
+        def tell(listening: "Listening") -> None:
+            note = Announced(listening.server, listening.token, listening.namespace)
+            stack.enter_context(announce(note))
+            for line in announcement(listening):
+                write(line)
+            sys.stdout.flush()
+            if opens:
+                click.launch(listening.url)
+
+        run_to_end(target, serve(settings, on_listening=tell, on_event=say))
+    say("aiowf: the engine has ended, and what it ran")
+
+
+def announcement(listening: "Listening") -> list[str]:
+    """Return what tells users, in words for a shell, how to reach the engine."""
+    is_unix = listening.server.startswith("unix:")
+    where = listening.server if is_unix else f"http://{listening.server}"
+    lines = [f"The engine listens at {where}; Ctrl-C ends it.", ""]
+    lines += ["aiowf, in another terminal:", f"  export ARGO_SERVER={shlex.quote(where)}"]
+    if listening.namespace:
+        lines.append(f"  export ARGO_NAMESPACE={shlex.quote(listening.namespace)}")
+    if not is_unix:
+        lines += ["", "The argo command line, and other clients:"]
+        lines.append(f"  export ARGO_SERVER={listening.server} ARGO_SECURE=false")
+        if listening.token and (listening.token_is_new or listening.token_path is None):
+            lines.append(f"  export ARGO_TOKEN='Bearer {listening.token}'")
+        elif listening.token:
+            path = shlex.quote(str(listening.token_path))
+            lines.append(f'  export ARGO_TOKEN="Bearer $(cat {path})"')
+    if not listening.token:
+        lines += ["", "Whoever can reach it on this machine may use it: --no-auth."]
+    return lines
+
+
+def _images(words: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    found = {}
+    for word in words:
+        image, sign, command = word.partition("=")
+        if not sign or not image or not command.strip():
+            raise CommandError(
+                f"--image {word!r} is not IMAGE=COMMAND", 'Such as --image "sum=python sum.py"'
+            )
+        found[image] = shlex.split(command)
+    return found
+
+
+def _token(target: Target) -> dict[str, Any]:
+    """Return the token that is given; without one the engine makes its own."""
+    if target.token_file is not None:
+        with open(target.token_file, encoding="utf-8") as file:
+            return {"token": file.read().strip()}
+    return {"token": os.environ["AIOWF_DEV_TOKEN"]} if os.environ.get("AIOWF_DEV_TOKEN") else {}
+
+
+def _check_display(unix_socket: str | None) -> None:
+    """Check that there is where to open a page."""
+    if unix_socket is not None:
+        raise CommandError(
+            "a browser cannot open a Unix socket", "Leave out --open, or --unix-socket."
+        )
+    seen = sys.platform == "darwin" or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    )
+    if not seen:
+        raise CommandError(
+            "there is no display to open a browser on: DISPLAY and WAYLAND_DISPLAY are not set",
+            "Leave out --open, and open the address that `aiowf dev` prints where there is one.",
+        )
+
+
+COMMANDS = (dev,)

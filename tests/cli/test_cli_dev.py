@@ -1,0 +1,79 @@
+"""`aiowf dev`, as a developer uses it in two terminals."""
+
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cli_testing import Done, start
+
+Command = Callable[..., Done]
+
+
+def test_the_address_is_all_that_the_other_terminal_needs(
+    aiowf: Command, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it prints is enough for every command; Ctrl-C ends it, and what it had noted."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(here / "state"))
+    with start("dev", "--port", "0", "-n", "team") as process:
+        try:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            address = first.partition("at ")[2].partition(";")[0]
+            assert address.startswith("http://127.0.0.1:")
+            monkeypatch.setenv("ARGO_SERVER", address)
+            assert "no workflows in namespace team\n" == aiowf("list").out
+            assert 0 == aiowf("submit", "etl.yaml", "--wait").code
+            monkeypatch.setenv("ARGO_SERVER", address.replace("http://127.0.0.1", "localhost"))
+            assert "etl-" in aiowf("list").out
+            notes = list((here / "state" / "aiowf" / "servers").iterdir())
+            assert [0o600] == [note.stat().st_mode & 0o777 for note in notes]
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.stderr is not None
+            out, said = process.stdout.read(), process.stderr.read()  # type: ignore[union-attr]
+    assert (0, []) == (process.returncode, list((here / "state" / "aiowf" / "servers").iterdir()))
+    assert "export ARGO_TOKEN='Bearer " in out
+    assert "export ARGO_NAMESPACE=team" in out
+    assert "team/etl-" in said
+    assert "the engine has ended" in said
+    assert 6 == aiowf("list").code
+
+
+def test_a_unix_socket_and_no_token(
+    aiowf: Command, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another door; --no-auth says what it means."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(here / "state"))
+    path = here / "s"
+    with start("dev", "--unix-socket", str(path), "--no-auth") as process:
+        try:
+            assert process.stdout is not None
+            lines = [process.stdout.readline() for _ in range(6)]
+            assert "--no-auth" in lines[-1]
+            assert 0 == aiowf("list", "--server", f"unix:{path}").code
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
+    assert 0 == process.returncode
+
+
+def test_what_cannot_be_served_is_told(aiowf: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that is taken, an image without a command, a browser without a display."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = aiowf("dev", "--port", port)
+    assert (6, "", 1) == (done.code, done.out, done.err.count("\n"))
+    assert port in done.err
+    for words, said in (
+        (("--image", "x"), "'x' is not IMAGE=COMMAND"),
+        (("--open",), "there is no display to open a browser on"),
+        (("--open", "--unix-socket", "s"), "a browser cannot open a Unix socket"),
+        (("--no-auth", "--host", "0.0.0.0", "--port", "0"), "0.0.0.0"),
+    ):
+        done = aiowf("dev", *words)
+        assert (True, "", 1) == (done.code != 0, done.out, done.err.count("\n")), done
+        assert said in done.err
