@@ -37,16 +37,21 @@ function close() {
 
 function go(path) {
   history.pushState(null, "", path);
+  begin();
+  scrollTo(0, 0);
+}
+
+/** Show the present address, and let the keyboard and screen readers begin there. */
+function begin() {
   show();
   (main.querySelector("h1") ?? main).focus({ preventScroll: true });
-  scrollTo(0, 0);
 }
 
 /** The server says no, and would say so again. */
 function refused(error) {
   close();
   idle();
-  if (error.status === 401) askForToken(main, show);
+  if (error.status === 401) askForToken(main, begin);
   else if (error.status === 404) missing("There is no such workflow", error.message);
   else missing("The engine refuses this", error.message);
 }

@@ -129,6 +129,7 @@ export class Workflow {
     this.deleted = h("p", { class: "banner", hidden: true }, "This workflow was deleted. What you see is its last state.");
     this.buttons = new Map(ACTIONS.map((action) => [action, h("button", { type: "button", onclick: () => this.#act(action) }, action.label)]));
     this.erase = h("button", { type: "button", class: "danger", onclick: () => this.#delete() }, "Delete");
+    const focused = this.#main.contains(document.activeElement);
     this.aside = h("aside", { class: "panel", hidden: true });
     this.#panel = new StepPanel(this.aside, {
       close: () => this.#select(null),
@@ -148,6 +149,7 @@ export class Workflow {
       this.failed, this.message,
       h("div", { class: "tabs", role: "tablist", "aria-label": "Views" }, this.tabs),
       h("div", { class: "split" }, this.content, this.aside));
+    if (focused) this.#main.querySelector("h1").focus({ preventScroll: true });
     this.tabs[0].parentElement.addEventListener("keydown", (event) => this.#tabKey(event));
     this.aside.addEventListener("keydown", (event) => event.key === "Escape" && this.#select(null));
     const query = new URLSearchParams(location.search);
