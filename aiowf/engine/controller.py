@@ -14,7 +14,7 @@ from aiowf.engine.clock import Clock, Timer, timestamp
 from aiowf.engine.collection import forget_after, ttl_of, wants_claims_deleted
 from aiowf.engine.nodes import Node
 from aiowf.engine.pod import Executor, PodResult
-from aiowf.engine.pods import Ending, PodRun, ending_of
+from aiowf.engine.pods import Ending, PodRun, ending_of, pull_error
 from aiowf.engine.replay import Replay
 from aiowf.engine.run import WorkflowRun
 from aiowf.engine.store import Store
@@ -63,8 +63,8 @@ class Controller:
     _labels: dict[WorkflowRun, Mapping[str, str]] = field(factory=dict)
     # What is to happen to finished workflows: TTL and pod GC.
     _timers: dict[WorkflowRun, list[Timer]] = field(factory=dict)
-    # The tasks of the pods that have not ended → the keys of the pods.
-    _pods: dict[asyncio.Task[None], str] = field(factory=dict)
+    # The tasks of the pods that have not ended → these pods.
+    _pods: dict[asyncio.Task[None], PodRun] = field(factory=dict)
     # Workflows deleted or retried → how many of their pods have not ended.
     _leaving: dict[tuple[str, str], int] = field(factory=dict)
     # Workflows to start of such a name, which wait for those pods.
@@ -283,7 +283,7 @@ class Controller:
         assert self._group is not None
         assert node.pod is not None
         task = self._group.create_task(self._run_pod(run, node))
-        self._pods[task] = node.pod.pod.key
+        self._pods[task] = node.pod
         self.clock.hold()
         task.add_done_callback(self._pod_done)
 
@@ -296,8 +296,9 @@ class Controller:
         for run in list(self._told):
             self.delete(run)
         while self._pods:
-            for key in self._pods.values():
-                self.executor.kill(key, grace=0)
+            for state in self._pods.values():
+                state.killed.set()
+                self.executor.kill(state.pod.key, grace=0)
             await asyncio.wait(self._pods)
 
     async def _run_pod(self, run: WorkflowRun, node: Node) -> None:
@@ -311,7 +312,12 @@ class Controller:
             self._wake(run)
 
         try:
-            result = _KILLED if state.killed else await self.executor.run(pod, started)
+            trouble = pull_error(pod.container.image)
+            if trouble:
+                run.pod_waits(node, trouble)
+                await state.killed.wait()
+            is_killed = state.killed.is_set()
+            result = _KILLED if is_killed else await self.executor.run(pod, started)
             ending = ending_of(state, result)
         except Exception as error:  # the pod's trouble is not the other pods'
             ending = Ending("Error", f"{type(error).__name__}: {error}", None)
@@ -358,7 +364,7 @@ class Controller:
         self._kill(node.pod)
 
     def _kill(self, state: PodRun) -> None:
-        state.killed = True
+        state.killed.set()
         self.executor.kill(state.pod.key, grace=self.grace)
 
     # News for those who follow logs.

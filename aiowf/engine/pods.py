@@ -1,10 +1,11 @@
 """From a node and its template to a Pod, and from a PodResult back to the node's end."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from aiowf.engine.clock import Timer
 from aiowf.engine.plan import Bound, ExecutionError
@@ -39,8 +40,8 @@ class PodRun:
     # Whether it was killed because its deadline passed.
     too_late: bool = False
     timer: Timer | None = None
-    # Whether it was asked to end, perhaps before the executor knew of it.
-    killed: bool = False
+    # Set when it is asked to end, perhaps before the executor knows of it.
+    killed: asyncio.Event = field(factory=asyncio.Event)
     # Whether nobody wants its log any more.
     abandoned: bool = False
     # Whether the name of its workflow, or a retry of it, waits for its end.
@@ -138,6 +139,18 @@ def _mounted(
             raise ExecutionError(f"volume '{mount.name}' not found in workflow spec")
         mounted[mount.name] = known[mount.name]
     return tuple(mounted.values())
+
+
+def pull_error(image: str | None) -> str:
+    """Return why an image can never be pulled, in Argo's words; "" if nothing is known of that.
+
+    Nothing is pulled here, so a name tells it only if no host can have it: those of the domain
+    `.invalid` (RFC 6761).
+    """
+    host = (image or "").partition("/")[0].partition(":")[0]
+    if not host.endswith(".invalid"):
+        return ""
+    return f'ErrImagePull: failed to pull and unpack image "{image}": not found'
 
 
 def resolve_volumes(data: Sequence[Mapping[str, Any]], variables: Variables) -> list[Volume]:

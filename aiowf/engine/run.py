@@ -368,6 +368,12 @@ class WorkflowRun:
         node.phase = "Running"
         self.host.changed(self, at_once=False)
 
+    def pod_waits(self, node: Node, reason: str) -> None:
+        """Take note that a pod cannot start, and why."""
+        if not (self.closed or node.fulfilled):
+            node.message = reason
+            self.host.changed(self, at_once=True)
+
     def pod_ended(self, node: Node, ending: Ending) -> None:
         """Take note of the end of a pod."""
         assert node.pod is not None

@@ -92,6 +92,28 @@ def is_ready(action: dict[str, str], workflow: Any) -> bool:
     )
 
 
+@pytest.mark.parametrize("name", sorted(n for n, row in table().items() if row[0] == "differs"))
+async def test_an_image_that_can_be_nowhere_is_not_pulled(name: str) -> None:
+    """Its pod is pending as on a cluster, until it is stopped or its time is over."""
+    recorded = recording(name)
+    spec, workflow = recorded["manifest"]["spec"], recorded["manifest"]["metadata"]["name"]
+    spec["templates"][0]["container"]["image"] = "registry.invalid/image:1"
+    trouble = 'ErrImagePull: failed to pull and unpack image "registry.invalid/image:1": not found'
+    async with engine() as running:
+        await running.create(spec, workflow)
+        found = await running.until(lambda now: "message" in one_node(now), workflow)
+        assert ("Pending", trouble) == (one_node(found)["phase"], one_node(found)["message"])
+        for action in recorded.get("actions", ()):
+            await running.put(action["verb"], action["body"], workflow)
+        found = await running.finished(workflow)
+    assert comparable(recorded["status"]) == comparable(found["status"])
+
+
+def one_node(workflow: Any) -> dict[str, Any]:
+    """Return the only node, or nothing while there is none."""
+    return next(iter((workflow["status"].get("nodes") or {}).values()), {})
+
+
 @pytest.mark.parametrize("name", sorted(n for n, row in table().items() if row[0] == "refused"))
 async def test_it_is_refused(name: str) -> None:
     """What the engine does not run is refused when it is submitted, with the field."""
