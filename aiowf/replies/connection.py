@@ -56,12 +56,24 @@ _REASONS = tuple(
             "Check KAFKA_BOOTSTRAP_SERVERS.",
         ),
         (
-            r"Unable to request metadata|closed|WRONG_VERSION|record layer|: $",
+            r"Unable to request metadata|closed|not ready|WRONG_VERSION|record layer|: $",
             "it does not speak this protocol on this port",
             "Check KAFKA_SECURITY_PROTOCOL: the port may want TLS, or SASL, or neither.",
         ),
     )
 )
+# aiokafka learns no more than that a broker closed the connection where it refuses these.
+_WITHOUT_A_WORD = {
+    "SSL": (
+        "it does not speak this protocol on this port, or asks for a certificate of the client",
+        "Check KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE, and KAFKA_SECURITY_PROTOCOL: the port may "
+        "want SASL.",
+    ),
+    "OAUTHBEARER": (
+        "it does not accept the token, or does not speak this protocol on this port",
+        "Check who gave the token, its times, audience and scope; and KAFKA_SECURITY_PROTOCOL.",
+    ),
+}
 
 _PERMANENT = frozenset(pattern for pattern, _, _ in _REASONS[:4])
 
@@ -193,6 +205,9 @@ def unreachable(settings: KafkaSettings, lines: list[str], error: Exception) -> 
         ),
         (None, said, "Check KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL."),
     )
+    if pattern is _REASONS[-1][0]:
+        way = settings.mechanism if settings.uses_sasl else settings.security_protocol
+        meaning, hint = _WITHOUT_A_WORD.get(way, (meaning, hint))
     return ReplyError(
         f"Kafka at {settings.bootstrap_servers} ({settings.security_protocol}) cannot be used: "
         f"{meaning} ({said.strip()})",

@@ -26,7 +26,7 @@ def main(arguments: list[str], environ: dict[str, str]) -> int:
 
 def _explain(text: str, environ: dict[str, str]) -> None:
     """Say on one line why the step fails: in its log and in the termination log."""
-    line = text.replace("\n", " ")
+    line = text.replace("\n", ". ")
     print(line, file=sys.stderr)  # noqa: T201
     try:
         path = environ.get("AIOWF_TERMINATION_LOG", "/dev/termination-log")

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 VERSION = "4.4.0"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aiowf-tests"
@@ -24,7 +25,11 @@ _SECURITY = "org.apache.kafka.common.security"
 _LOGINS = {
     "plain": 'plain.PlainLoginModule required user_alice="alice-secret"',
     "scram-sha-512": "scram.ScramLoginModule required",
+    # Its own validator takes unsecured tokens (RFC 7515, "alg": "none").
+    "oauthbearer": 'oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="x"',
 }
+# Sessions of the listener that forgets its users live so long.
+REAUTHENTICATION_MS = 2000
 _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>local</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
@@ -77,14 +82,21 @@ def free_ports(count: int) -> list[int]:
 
 
 def make_certificates(directory: Path) -> None:
-    """Write ca.pem, server.pem (for localhost and 127.0.0.1), other-host.pem and other-ca.pem."""
-    for authority in ("ca", "other-ca"):
+    """Write ca.pem, server.pem (for localhost and 127.0.0.1), other-host.pem and other-ca.pem.
+
+    With them client.pem, and stranger.pem, which is its own CA.
+    """
+    for authority in ("ca", "other-ca", "stranger"):
         _openssl(
             directory,
             *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=ca"),
             *("-keyout", f"{authority}.key", "-out", f"{authority}.pem"),
         )
-    for name, host in (("server", "DNS:localhost,IP:127.0.0.1"), ("other-host", "DNS:elsewhere")):
+    for name, host in (
+        ("server", "DNS:localhost,IP:127.0.0.1"),
+        ("other-host", "DNS:elsewhere"),
+        ("client", "DNS:client"),
+    ):
         _openssl(
             directory,
             *("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=broker"),
@@ -112,38 +124,58 @@ class Broker:
         server: Address of its plain listener.
         sasl: Address of its SASL_SSL listener, with a certificate for this host.
         other_host: Address of one with a certificate for another host.
+        mutual: Address of its SSL listener, which asks for a certificate of the client.
+        forgetful: Address of a SASL_PLAINTEXT listener that drops every session after a while.
+        spare: Address to which `move` moves the plain listener.
+        controller: Address of the controller.
+        cluster: Id of the cluster.
+
+    Args:
+        directory: Where its files are to be.
+        auto_create: Whether topics are made that somebody asks for.
+        first: The first broker of the cluster; None: it is this one.
     """
 
-    def __init__(self, directory: Path, *, auto_create: bool = False) -> None:
+    def __init__(
+        self, directory: Path, *, auto_create: bool = False, first: "Broker | None" = None
+    ) -> None:
         self.directory = directory
         self._java, self._class_path = java_and_class_path()
         directory.mkdir(parents=True, exist_ok=True)
         make_certificates(directory)
-        plain, controller, sasl, other = free_ports(4)
-        self.server, self.sasl = f"127.0.0.1:{plain}", f"127.0.0.1:{sasl}"
-        self.other_host = f"127.0.0.1:{other}"
+        self.server, self.sasl, self.other_host, self.mutual, self.forgetful, self.spare, own = (
+            f"127.0.0.1:{port}" for port in free_ports(7)
+        )
+        self.is_first = first is None
+        self.controller = own if first is None else first.controller
+        random = "A" + base64.urlsafe_b64encode(os.urandom(16)).decode()[1:22]
+        self.cluster = random if first is None else first.cluster
         self.process: subprocess.Popen[bytes] | None = None
         logins = "\n".join(
             f"listener.name.{listener}.{mechanism}.sasl.jaas.config={_SECURITY}.{module};"
-            for listener in ("sasl_ssl", "other")
+            for listener in ("sasl_ssl", "other", "forgetful")
             for mechanism, module in _LOGINS.items()
         )
+        listeners = f"PLAINTEXT://{self.server},SASL_SSL://{self.sasl},OTHER://{self.other_host},"
+        listeners += f"MUTUAL://{self.mutual},FORGETFUL://{self.forgetful}"
         (directory / "server.properties").write_text(f"""
-process.roles=broker,controller
-node.id=1
-controller.quorum.bootstrap.servers=127.0.0.1:{controller}
+process.roles={"broker,controller" if self.is_first else "broker"}
+node.id={1 if self.is_first else 2}
+controller.quorum.bootstrap.servers={self.controller}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://{self.server},CONTROLLER://127.0.0.1:{controller},SASL_SSL://{self.sasl},OTHER://{self.other_host}
-advertised.listeners=PLAINTEXT://{self.server},SASL_SSL://{self.sasl},OTHER://{self.other_host}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL,OTHER:SASL_SSL
+listeners={listeners}{f",CONTROLLER://{own}" if self.is_first else ""}
+advertised.listeners={listeners}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL,OTHER:SASL_SSL,MUTUAL:SSL,FORGETFUL:SASL_PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
+listener.name.mutual.ssl.client.auth=required
+listener.name.forgetful.connections.max.reauth.ms={REAUTHENTICATION_MS}
 ssl.keystore.type=PEM
 ssl.keystore.location={directory}/server.pem
 ssl.truststore.type=PEM
 ssl.truststore.location={directory}/ca.pem
 listener.name.other.ssl.keystore.type=PEM
 listener.name.other.ssl.keystore.location={directory}/other-host.pem
-sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512,OAUTHBEARER
 {logins}
 log.dirs={directory}/data
 offsets.topic.replication.factor=1
@@ -160,11 +192,10 @@ auto.create.topics.enable={str(auto_create).lower()}
     def start(self) -> None:
         """Start it, and wait until it says that it is ready."""
         if not (self.directory / "data/meta.properties").exists():
-            cluster = "A" + base64.urlsafe_b64encode(os.urandom(16)).decode()[1:22]
+            first = ("--standalone", "--add-scram", "SCRAM-SHA-512=[name=bob,password=bob-secret]")
             self._run(
-                *("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster),
-                *("-c", "server.properties"),
-                *("--add-scram", "SCRAM-SHA-512=[name=bob,password=bob-secret]"),
+                *("kafka.tools.StorageTool", "format", "-t", self.cluster),
+                *("-c", "server.properties", *(first if self.is_first else ())),
             )
         with (self.directory / "log").open("wb") as log:
             self.process = subprocess.Popen(
@@ -206,6 +237,13 @@ auto.create.topics.enable={str(auto_create).lower()}
         """Forget everything: the next start makes a new cluster."""
         assert self.process is None
         shutil.rmtree(self.directory / "data")
+        self.cluster = "A" + base64.urlsafe_b64encode(os.urandom(16)).decode()[1:22]
+
+    def move(self) -> None:
+        """Let the next start listen at another address."""
+        path = self.directory / "server.properties"
+        path.write_text(path.read_text().replace(f"//{self.server},", f"//{self.spare},"))
+        self.server, self.spare = self.spare, self.server
 
     async def restart(self) -> None:
         """Start it without holding up the event loop."""
@@ -213,7 +251,7 @@ auto.create.topics.enable={str(auto_create).lower()}
 
 
 @contextmanager
-def broker(directory: Path, **options: bool) -> Iterator[Broker]:
+def broker(directory: Path, **options: Any) -> Iterator[Broker]:
     """Run a broker."""
     made = Broker(directory, **options)
     try:

@@ -248,9 +248,14 @@ async def test_another_process_takes_over_after_a_kill(shared: Broker, tmp_path:
     """The client is killed; the same line in a new process gives the same files, sent meanwhile."""
     script = tmp_path / "client.py"
     script.write_text(CLIENT)
-    async with asyncio.timeout(90), launch(address=("127.0.0.1", 0), token="t") as engine:
-        server = engine.addresses[0] if hasattr(engine, "addresses") else engine.server
-        command = [sys.executable, str(script), server, f"Bearer {engine.token}", shared.server]
+    async with asyncio.timeout(90), launch(token="t") as engine:
+        command = [
+            sys.executable,
+            str(script),
+            engine.server,
+            f"Bearer {engine.token}",
+            shared.server,
+        ]
         first = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
         assert first.stdout is not None
         assert await first.stdout.readline() == b"submitted\n"
