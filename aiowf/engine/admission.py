@@ -11,9 +11,10 @@ from aiowf.engine.expressions import ExpressionError, compile_expression
 from aiowf.engine.pod import Executor
 from aiowf.engine.refusal import invalid
 from aiowf.engine.substitution import expressions_in
-from aiowf.engine.validation import validate
+from aiowf.engine.templates import Kind, Library, Templates, effective_spec
+from aiowf.engine.validation import validate, validate_template
 from aiowf.errors import ConfigurationError
-from aiowf.manifest import Container, ScriptTemplate, Workflow, structure
+from aiowf.manifest import Container, ScriptTemplate, Template, Workflow, structure
 
 Data = Mapping[str, Any]
 NOT_RUN = "the embedded engine does not run this"
@@ -38,16 +39,33 @@ _RAW_ARTIFACT = frozenset({"name", "path", "raw", "mode", "optional"})
 
 
 @frozen
+class Admitted:
+    """A workflow that was admitted.
+
+    Attributes:
+        workflow: The workflow, with what it takes from the template that it refers to.
+        given: The specification as it was submitted, if it refers to a template.
+        stored: Key → template, of those that are not its own.
+    """
+
+    workflow: Data
+    given: Data | None
+    stored: Mapping[str, Data]
+
+
+@frozen
 class Admission:
-    """Checks workflows when they are submitted.
+    """Checks workflows when they are submitted, and templates when they are stored.
 
     Attributes:
         executor: Says which containers and volumes it can have.
+        templates: The templates that are stored.
     """
 
     executor: Executor
+    templates: Templates
 
-    def check(self, workflow: Data, namespace: str, *, lint: bool = False) -> None:
+    def check(self, workflow: Data, namespace: str, *, lint: bool = False) -> Admitted:
         """Refuse a workflow that is wrong, or that cannot run here.
 
         Args:
@@ -58,14 +76,50 @@ class Admission:
         Raises:
             Refusal: What is wrong, and where.
         """
+        given = workflow.get("spec") or {}
+        spec = effective_spec(self.templates, namespace, given)
+        whole = {**workflow, "spec": spec}
+        typed = _typed(whole)
+        library = self._library(spec, namespace)
+        stored = validate(whole, namespace, library, lint=lint)
+        self._check_runs(spec, typed, stored)
+        return Admitted(whole, None if spec is given else given, stored)
+
+    def check_template(self, kind: Kind, template: Data, namespace: str) -> None:
+        """Refuse a template that Argo's server would not store.
+
+        Raises:
+            Refusal: What is wrong, and where.
+        """
+        _typed(template)
+        library = self._library(template.get("spec") or {}, namespace)
+        validate_template(template, namespace, library, kind.name)
+
+    def lint_template(self, kind: Kind, template: Data, namespace: str) -> None:
+        """Refuse a template that is wrong, or of which something cannot run here.
+
+        Raises:
+            Refusal: What is wrong, and where.
+        """
+        spec = template.get("spec") or {}
+        typed = _typed(template)
+        library = self._library(spec, namespace)
+        validate_template(template, namespace, library, kind.name, lint=True)
+        self._check_runs({"templates": [], **spec}, typed, {})
+
+    def _library(self, spec: Data, namespace: str) -> Library:
+        own = {one["name"]: one for one in spec.get("templates") or () if one.get("name")}
+        return Library(own, self.templates, namespace)
+
+    def _check_runs(self, spec: Data, typed: Workflow, stored: Mapping[str, Data]) -> None:
+        """Refuse what cannot run here."""
         try:
-            typed = structure(workflow, Workflow)
-        except ConfigurationError as error:
-            raise invalid(f"json: {error}") from None
-        validate(workflow, namespace, lint=lint)
-        try:
-            self._check_spec(workflow["spec"])
+            _check_spec(spec)
             self._check_typed(typed)
+            for key, template in stored.items():
+                where = f"storedTemplates[{key}]"
+                _template(template, where)
+                self._check_template(structure(template, Template), where)
         except ConfigurationError as error:
             raise invalid(str(error)) from None
 
@@ -74,26 +128,38 @@ class Admission:
         for number, volume in enumerate(workflow.spec.volumes or ()):
             self.executor.check_volume(volume, f"spec.volumes[{number}]")
         for number, template in enumerate(workflow.spec.templates or ()):
-            here = f"spec.templates[{number}]"
-            for index, volume in enumerate(template.volumes or ()):
-                self.executor.check_volume(volume, f"{here}.volumes[{index}]")
-            container: Container | ScriptTemplate | None = template.container or template.script
-            if container is not None:
-                kind = "container" if template.container is not None else "script"
-                self.executor.check(container, f"{here}.{kind}")
+            self._check_template(template, f"spec.templates[{number}]")
 
-    def _check_spec(self, spec: Data) -> None:
-        _refuse_fields(spec, _SPEC, "spec")
-        collection = spec.get("podGC") or {}
-        _duration(collection.get("deleteDelayDuration"), "spec.podGC.deleteDelayDuration")
-        _arguments(spec.get("arguments") or {}, "spec.arguments")
-        _retry(spec.get("retryStrategy") or {}, "spec.retryStrategy")
-        for number, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
-            if not (claim.get("metadata") or {}).get("name"):
-                where = f"spec.volumeClaimTemplates[{number}].metadata.name"
-                raise ConfigurationError("a claim needs a name", where=where)
-        for number, template in enumerate(spec["templates"]):
-            _template(template, f"spec.templates[{number}]")
+    def _check_template(self, template: Template, here: str) -> None:
+        for index, volume in enumerate(template.volumes or ()):
+            self.executor.check_volume(volume, f"{here}.volumes[{index}]")
+        container: Container | ScriptTemplate | None = template.container or template.script
+        if container is not None:
+            kind = "container" if template.container is not None else "script"
+            self.executor.check(container, f"{here}.{kind}")
+
+
+def _typed(workflow: Data) -> Workflow:
+    try:
+        return structure(workflow, Workflow)
+    except ConfigurationError as error:
+        raise invalid(f"json: {error}") from None
+
+
+def _check_spec(spec: Data) -> None:
+    _refuse_fields(spec, _SPEC, "spec")
+    metadata = spec.get("workflowMetadata") or {}
+    _refuse_fields(metadata, ("labelsFrom",), "spec.workflowMetadata")
+    collection = spec.get("podGC") or {}
+    _duration(collection.get("deleteDelayDuration"), "spec.podGC.deleteDelayDuration")
+    _arguments(spec.get("arguments") or {}, "spec.arguments")
+    _retry(spec.get("retryStrategy") or {}, "spec.retryStrategy")
+    for number, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
+        if not (claim.get("metadata") or {}).get("name"):
+            where = f"spec.volumeClaimTemplates[{number}].metadata.name"
+            raise ConfigurationError("a claim needs a name", where=where)
+    for number, template in enumerate(spec["templates"]):
+        _template(template, f"spec.templates[{number}]")
 
 
 def _template(template: Data, here: str) -> None:

@@ -20,11 +20,12 @@ from aiowf.engine.authority import Authority
 from aiowf.engine.browsers import Doorkeeper
 from aiowf.engine.claims import Claims
 from aiowf.engine.directories import remove_tree
+from aiowf.engine.exchange import CONTROLLER
 from aiowf.engine.executor import ProcessExecutor
 from aiowf.engine.journal import Journal
 from aiowf.engine.pod import Pod
 from aiowf.engine.processes import end_descendants
-from aiowf.engine.server import CONTROLLER, create_app
+from aiowf.engine.server import create_app
 from aiowf.engine.topics import Topics
 from aiowf.engine.values import Values
 from aiowf.wire.labels import (

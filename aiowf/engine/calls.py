@@ -15,7 +15,8 @@ class Call:
     Attributes:
         name: Name of the node.
         display_name: Its display name.
-        template: Name of the template.
+        template: Key of the template.
+        reference: The templateRef by which it is named, or None.
         arguments: What is passed to it, as Argo's Arguments in JSON.
         flag: The node's nodeFlag.
         local: Variables of this execution alone.
@@ -29,6 +30,7 @@ class Call:
     display_name: str
     template: str
     arguments: Mapping[str, Any]
+    reference: Mapping[str, Any] | None = None
     flag: dict[str, bool] | None = None
     local: Mapping[str, str] = field(factory=dict)
     boundary: Node | None = None

@@ -10,6 +10,7 @@ from uuid import uuid4
 from attrs import define, field
 
 from aiowf.engine import naming
+from aiowf.engine.admission import Admitted
 from aiowf.engine.clock import Clock, Timer, timestamp
 from aiowf.engine.collection import forget_after, ttl_of, wants_claims_deleted
 from aiowf.engine.nodes import Node
@@ -99,13 +100,13 @@ class Controller:
 
     # Workflows.
 
-    def create(self, workflow: Mapping[str, Any], namespace: str) -> WorkflowRun:
+    def create(self, admitted: Admitted, namespace: str) -> WorkflowRun:
         """Store a workflow that was admitted, and start it in a moment.
 
         Raises:
             Refusal: Its name is taken.
         """
-        run = self.prepare(workflow, namespace)
+        run = self.prepare(admitted, namespace)
         self._labels[run] = run.labels
         self.store.add(run)
         self._told[run] = 0.0
@@ -124,9 +125,9 @@ class Controller:
         finally:
             self.clock.release()
 
-    def prepare(self, workflow: Mapping[str, Any], namespace: str) -> WorkflowRun:
+    def prepare(self, admitted: Admitted, namespace: str) -> WorkflowRun:
         """Return a workflow as it would be stored."""
-        given = workflow["metadata"]
+        given, spec = admitted.workflow["metadata"], dict(admitted.workflow["spec"])
         name = given.get("name") or naming.generated_name(given["generateName"])
         metadata = {"name": name}
         if given.get("generateName"):
@@ -136,11 +137,14 @@ class Controller:
             uid=str(uuid4()),
             creationTimestamp=timestamp(self.clock.time()),
         )
+        more = spec.get("workflowMetadata") or {}
         for key in ("annotations", "finalizers", "ownerReferences"):
             if given.get(key):
                 metadata[key] = given[key]
-        labels = dict(given.get("labels") or {})
-        return WorkflowRun(self, metadata, dict(workflow["spec"]), labels)
+        if more.get("annotations"):
+            metadata["annotations"] = {**(given.get("annotations") or {}), **more["annotations"]}
+        labels = {**(given.get("labels") or {}), **(more.get("labels") or {})}
+        return WorkflowRun(self, metadata, spec, labels, admitted.given, admitted.stored)
 
     def _start(self, run: WorkflowRun) -> None:
         key = (run.namespace, run.name)

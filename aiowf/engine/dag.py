@@ -14,7 +14,7 @@ from aiowf.engine.frames import FAIL_FAST, Frame
 from aiowf.engine.loops import expand, is_loop
 from aiowf.engine.nodes import COMPLETED, UNSUCCESSFUL, Node, outbound_of
 from aiowf.engine.outputs import Scope, template_outputs
-from aiowf.engine.plan import Bound, ExecutionError
+from aiowf.engine.plan import Bound, ExecutionError, named_by
 from aiowf.engine.steps import continues
 from aiowf.engine.substitution import substitute_json
 
@@ -141,6 +141,7 @@ class DagFrame(Frame):
                     name=name,
                     display_name=data["name"],
                     template=data["template"],
+                    reference=data.get("templateRef"),
                     arguments=data.get("arguments") or {},
                     capture_stdout=self.bound.plan.refers_to_result_of(data["name"]),
                 ),
@@ -155,7 +156,7 @@ class DagFrame(Frame):
     def _begin_loop(self, task: _Task, steps: list[Mapping[str, Any]]) -> None:
         name = task.data["name"]
         group = self.run.add_group(f"{self.node.name}.{name}", name, "TaskGroup", self.node, self)
-        group.template = task.data["template"]
+        group.template, group.reference = named_by(task.data).values()
         task.node = group
         self.active += 1
         self._connect(task)
@@ -270,6 +271,7 @@ class _LoopFrame(Frame):
                         name=name,
                         display_name=step["name"],
                         template=step["template"],
+                        reference=step.get("templateRef"),
                         arguments=step.get("arguments") or {},
                         boundary=boundary,
                         capture_stdout=self.capture_stdout,

@@ -31,7 +31,10 @@ class Node:
         name: Its full name, such as `wf[0].a(1)`.
         display_name: The last part of it.
         type: Pod, Steps, StepGroup, DAG, TaskGroup, Retry, Suspend or Skipped.
-        template: Name of its template; None for groups.
+        template: Name of its template; None for groups, and where there is a reference.
+        reference: The templateRef that names its template, or None.
+        scope: Where its template is looked up: "", or "namespaced/…" or "cluster/…".
+        inside: Where the templates of what is inside of it are looked up.
         boundary: Id of the Steps or DAG node around it, or "".
         flag: Argo's nodeFlag, where it writes one.
         on_exit: Whether it belongs to an exit handler, which runs on after a stop.
@@ -46,6 +49,9 @@ class Node:
     boundary: str
     owner: "Frame | None"
     started: float
+    reference: Mapping[str, Any] | None = None
+    scope: str = ""
+    inside: str = ""
     flag: dict[str, bool] | None = None
     on_exit: bool = False
     # Changes at most once into one of FULFILLED, together with `finished`.
@@ -95,7 +101,7 @@ def _flat(nodes: Mapping[str, Node], ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def render_nodes(nodes: Mapping[str, Node], scope: str) -> dict[str, Any]:
-    """Return `status.nodes`."""
+    """Return `status.nodes`; `scope` is what Argo calls the workflow's own templates."""
     return {node.id: _render(node, nodes, scope) for node in nodes.values()}
 
 
@@ -108,7 +114,9 @@ def _render(node: Node, nodes: Mapping[str, Node], scope: str) -> dict[str, Any]
     }
     if node.template is not None:
         data["templateName"] = node.template
-    data["templateScope"] = scope
+    if node.reference is not None:
+        data["templateRef"] = node.reference
+    data["templateScope"] = node.scope or scope
     data["phase"] = node.phase
     if node.boundary:
         data["boundaryID"] = node.boundary

@@ -27,11 +27,14 @@ class Plan:
         name: Its name.
         data: The template as JSON data, never changed.
         kind: Which of KINDS it is.
+        scope: Where the names in it are looked up: "" in the workflow, "namespaced/…" or
+            "cluster/…" in a template that is stored.
     """
 
     name: str
     data: Mapping[str, Any]
     kind: str
+    scope: str
     # The template as JSON text if there is something to substitute in it, else "".
     _text: str
     _container: Container | ScriptTemplate | None = None
@@ -171,24 +174,60 @@ def _artifact(artifact: Mapping[str, Any], passed: Mapping[str, Any] | None) -> 
 
 @define(eq=False)
 class Plans:
-    """All templates of a workflow by name."""
+    """All templates of a workflow by key (see key_of)."""
 
-    _by_name: dict[str, Plan] = field(factory=dict)
+    _by_key: dict[str, Plan] = field(factory=dict)
 
     @classmethod
-    def of(cls, templates: Sequence[Mapping[str, Any]]) -> "Plans":
-        """Prepare the templates of a specification."""
-        return cls({data["name"]: make_plan(data) for data in templates})
+    def of(
+        cls, templates: Sequence[Mapping[str, Any]], stored: Mapping[str, Mapping[str, Any]]
+    ) -> "Plans":
+        """Prepare the templates of a specification, and those that it takes from elsewhere."""
+        plans = {data["name"]: _plan(data, "") for data in templates}
+        for key, data in stored.items():
+            plans[key] = _plan(data, key.rpartition("/")[0])
+        return cls(plans)
 
-    def __getitem__(self, name: str) -> Plan:
+    def __getitem__(self, key: str) -> Plan:
         try:
-            return self._by_name[name]
+            return self._by_key[key]
         except KeyError:
-            raise ExecutionError(f"template {name} not found") from None
+            raise ExecutionError(f"template {key} not found") from None
 
 
-def make_plan(data: Mapping[str, Any]) -> Plan:
-    """Prepare one template."""
+def key_of(caller: Mapping[str, Any], scope: str) -> str:
+    """Return the key of the template that a step or task names.
+
+    Args:
+        caller: The step or task, or the like.
+        scope: Where it stands itself.
+
+    Returns:
+        The name of one of the workflow's own templates, else "<scope>/<name>".
+    """
+    reference = caller.get("templateRef") or {}
+    if reference.get("name"):
+        kind = "cluster" if reference.get("clusterScope") else "namespaced"
+        return f"{kind}/{reference['name']}/{reference.get('template', '')}"
+    name = caller.get("template") or ""
+    return f"{scope}/{name}" if scope else name
+
+
+def named_by(step: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the status of a node tells of the template that a step names."""
+    if step.get("templateRef"):
+        return {"template": None, "reference": step["templateRef"]}
+    return {"template": step["template"].rpartition("/")[2], "reference": None}
+
+
+def _plan(data: Mapping[str, Any], scope: str) -> Plan:
+    """Prepare one template: its steps or tasks name templates by key."""
     kind = next(kind for kind in KINDS if data.get(kind) is not None)
-    text = orjson.dumps(data).decode()
-    return Plan(data["name"], data, kind, text if "{{" in text else "")
+    text = orjson.dumps(data)
+    if kind in ("steps", "dag") and (scope or b"templateRef" in text):
+        data = orjson.loads(text)
+        groups = data["steps"] if kind == "steps" else [data["dag"].get("tasks") or ()]
+        for step in (step for group in groups for step in group):
+            step["template"] = key_of(step, scope)
+        text = orjson.dumps(data)
+    return Plan(data["name"], data, kind, scope, text.decode() if b"{{" in text else "")

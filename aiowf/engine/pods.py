@@ -8,6 +8,7 @@ import orjson
 from attrs import define, field, frozen
 
 from aiowf.engine.clock import Timer
+from aiowf.engine.naming import claim_name
 from aiowf.engine.plan import Bound, ExecutionError
 from aiowf.engine.pod import Pod, PodResult
 from aiowf.engine.substitution import Variables, substitute_json
@@ -151,6 +152,15 @@ def pull_error(image: str | None) -> str:
     if not host.endswith(".invalid"):
         return ""
     return f'ErrImagePull: failed to pull and unpack image "{image}": not found'
+
+
+def claim_volumes(workflow: str, spec: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the volumes that stand for the claim templates of a specification."""
+    return [
+        {"name": name, "persistentVolumeClaim": {"claimName": claim_name(workflow, name)}}
+        for template in spec.get("volumeClaimTemplates") or ()
+        for name in (template["metadata"]["name"],)
+    ]
 
 
 def resolve_volumes(data: Sequence[Mapping[str, Any]], variables: Variables) -> list[Volume]:

@@ -1,6 +1,6 @@
 """Which `{{…}}` of a template can be resolved at all."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -21,18 +21,18 @@ class References:
 
     Attributes:
         template: The template.
-        templates: All templates by name.
-        parameters: Names of the workflow's parameters.
+        find: Returns the template that a step or task names, or None.
+        parameters: Names of the workflow's parameters; None: they are not known yet.
     """
 
     template: Data
-    templates: Mapping[str, Data]
-    parameters: frozenset[str]
+    find: Callable[[Data], Data | None]
+    parameters: frozenset[str] | None
     _known: set[str] = field(factory=set)
 
     def __attrs_post_init__(self) -> None:
         inputs = self.template.get("inputs") or {}
-        self._known = {f"workflow.parameters.{name}" for name in self.parameters}
+        self._known = {f"workflow.parameters.{name}" for name in self.parameters or ()}
         self._known.update({"inputs.parameters", "inputs.artifacts"})
         for parameter in inputs.get("parameters") or ():
             self._known.add(f"inputs.parameters.{parameter['name']}")
@@ -43,7 +43,7 @@ class References:
     def add(self, prefix: str, step: Data) -> None:
         """Let later steps, or the other tasks, refer to one."""
         base = f"{prefix}.{step['name']}"
-        template = self.templates.get(step.get("template") or "", {})
+        template = self.find(step) or {}
         outputs = template.get("outputs") or {}
         self._known.update(f"{base}.{fact}" for fact in _FACTS)
         self._known.update({f"{base}.outputs.exitCode"})
@@ -61,6 +61,8 @@ class References:
         if b"{{" not in text:
             return None
         for tag in tags_in(text.decode()):
+            if self.parameters is None and tag.startswith("workflow.parameters."):
+                continue
             if tag.startswith(_CHECKED) and tag not in self._known:
                 return tag
         return None

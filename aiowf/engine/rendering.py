@@ -22,6 +22,8 @@ def render_head(run: "WorkflowRun") -> dict[str, Any]:
         "startedAt": timestamp(run.started),
         "finishedAt": timestamp(run.finished),
     }
+    if run.stored:
+        status["storedTemplates"] = run.stored
     if run.started is None:
         return {"metadata": metadata, "status": status}
     metadata["annotations"] = {**_POD_NAMES, **(run.metadata.get("annotations") or {})}
@@ -41,6 +43,8 @@ def render_head(run: "WorkflowRun") -> dict[str, Any]:
         status["resourcesDuration"] = resources(run.spent)
     if run.claims:
         status["persistentVolumeClaims"] = [dict(claim) for claim in run.claims]
+    if run.given is not None:
+        status["storedWorkflowTemplateSpec"] = run.spec
     status["artifactRepositoryRef"] = {"default": True, "artifactRepository": {}}
     status["artifactGCStatus"] = {"notSpecified": True}
     return {"metadata": metadata, "status": status}
@@ -74,7 +78,7 @@ def render(
     head = head or render_head(run)
     status = head["status"]
     if run.nodes and (fields is None or fields.wants(f"{prefix}status.nodes")):
-        nodes = render_nodes(run.nodes, f"local/{run.name}")
+        nodes = render_nodes(run.nodes, "local/" if run.given is not None else f"local/{run.name}")
         status = {**status, "nodes": nodes}
     if fields is None or fields.wants(f"{prefix}spec"):
         return {"metadata": head["metadata"], "spec": run.shown_spec(), "status": status}

@@ -15,8 +15,8 @@ from aiowf.engine.closing import close_down, close_late, closing_message
 from aiowf.engine.execution import execute
 from aiowf.engine.frames import Frame
 from aiowf.engine.nodes import UNSUCCESSFUL, Node, pod_seconds
-from aiowf.engine.plan import ExecutionError, Plans
-from aiowf.engine.pods import Ending, resolve_volumes
+from aiowf.engine.plan import ExecutionError, Plans, named_by
+from aiowf.engine.pods import Ending, claim_volumes, resolve_volumes
 from aiowf.engine.rendering import render_head
 from aiowf.engine.replay import Replay, remains
 from aiowf.engine.variables import failures, global_variables
@@ -81,7 +81,9 @@ class WorkflowRun:
     Attributes:
         host: The engine.
         metadata: Its metadata, without labels and resource version.
-        spec: Its specification as JSON data.
+        spec: The specification that is run, as JSON data.
+        given: The specification as it was submitted, if that takes the rest from a template.
+        stored: Key → template, of those that are not its own.
     """
 
     host: Host
@@ -89,6 +91,8 @@ class WorkflowRun:
     spec: dict[str, Any]
     # Never changed in place: events keep what was.
     labels: Mapping[str, str]
+    given: Mapping[str, Any] | None = None
+    stored: Mapping[str, Mapping[str, Any]] = field(factory=dict)
     version: int = 0
     generation: int = 1
     # "" until it has started; then Running until everything, exit handler included, has ended.
@@ -174,6 +178,8 @@ class WorkflowRun:
         self.replay, self.retried = replay, True
         self.spec = {key: value for key, value in self.spec.items() if key != "shutdown"}
         self.spec["arguments"] = arguments
+        if self.given is not None:
+            self.given = {**self.given, "arguments": arguments}
         self.phase = self.message = self.shutdown = ""
         self.started, self.finished = now, None
         self.too_late = self.closed = False
@@ -187,9 +193,10 @@ class WorkflowRun:
         deadline = self.spec.get("activeDeadlineSeconds")
         if deadline is not None:
             self.later(deadline, self._deadline)
-        self._plans = Plans.of(self.spec["templates"])
-        self.claims = self.claim_volumes()
-        self.volumes = resolve_volumes(self._all_volumes(), self.variables)
+        self._plans = Plans.of(self.spec["templates"], self.stored)
+        self.claims = claim_volumes(self.name, self.spec)
+        volumes = [*(self.spec.get("volumes") or ()), *self.claims]
+        self.volumes = resolve_volumes(volumes, self.variables)
         self._root = _RootFrame(self, _nobody())
         self._root.submit(self._enter_entrypoint)
         self._root.fill()
@@ -206,20 +213,6 @@ class WorkflowRun:
             self.execute(call, self._root)
         except ExecutionError as error:
             self._end("Error", f"error in entry template execution: {error}")
-
-    def _all_volumes(self) -> list[Mapping[str, Any]]:
-        return [*(self.spec.get("volumes") or ()), *self.claims]
-
-    def claim_volumes(self) -> list[dict[str, Any]]:
-        """Return the volumes that stand for the specification's claim templates."""
-        return [
-            {
-                "name": name,
-                "persistentVolumeClaim": {"claimName": naming.claim_name(self.name, name)},
-            }
-            for template in self.spec.get("volumeClaimTemplates") or ()
-            for name in (template["metadata"]["name"],)
-        ]
 
     # What moves the workflow: every change goes through _move, and so does its failure.
 
@@ -288,6 +281,7 @@ class WorkflowRun:
             display_name,
             kind,
             template=None,
+            scope=boundary.inside,
             boundary=boundary.id,
             owner=owner,
             flag={},
@@ -308,7 +302,8 @@ class WorkflowRun:
             name,
             step["name"],
             "Skipped",
-            template=step["template"],
+            **named_by(step),
+            scope=boundary.inside,
             boundary=boundary.id,
             owner=owner,
             flag={},
@@ -492,8 +487,13 @@ class WorkflowRun:
         }
 
     def shown_spec(self) -> dict[str, Any]:
-        """Return the specification as it was submitted."""
-        return self.spec
+        """Return the specification as it was submitted, and changed since."""
+        if self.given is None:
+            return self.spec
+        return {
+            **self.given,
+            **{k: self.spec[k] for k in ("suspend", "shutdown") if k in self.spec},
+        }
 
     def head(self) -> dict[str, Any]:
         """Return metadata and status without nodes."""

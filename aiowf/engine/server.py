@@ -3,30 +3,28 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
-import orjson
 from aiohttp import web
 
-from aiowf.engine import again, verbs
+from aiowf.engine import again, submission, template_api, verbs
 from aiowf.engine.admission import Admission
 from aiowf.engine.authority import is_same
 from aiowf.engine.browsers import Doorkeeper
-from aiowf.engine.clock import Clock
+from aiowf.engine.clock import Clock, timestamp
 from aiowf.engine.controller import Controller, Gone, ignore
+from aiowf.engine.exchange import ADMISSION, CONTROLLER, TEMPLATES, answer, body_of
 from aiowf.engine.fields import parse_fields
 from aiowf.engine.journal import Journal, refused
 from aiowf.engine.listing import find, integer, list_workflows
 from aiowf.engine.logs import log_entries, log_options
-from aiowf.engine.normalise import check_depth, member, normalise
 from aiowf.engine.page import Page
 from aiowf.engine.pod import Executor
 from aiowf.engine.refusal import Refusal, internal, invalid, not_implemented
 from aiowf.engine.rendering import pruned, render
 from aiowf.engine.streams import Stream, run_stream
+from aiowf.engine.templates import Templates
 from aiowf.engine.watching import watch_events
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-CONTROLLER = web.AppKey("controller", Controller)
-_ADMISSION = web.AppKey("admission", Admission)
 _TOKEN = web.AppKey("token", str)
 _JOURNAL = web.AppKey("journal", Journal)
 _MAX_BODY = 3 * 1024 * 1024
@@ -41,6 +39,7 @@ _VERSION = {
     "compiler": "",
     "platform": "linux/amd64",
 }
+_NO_ARCHIVE: dict[str, Any] = {"metadata": {}, "items": None}
 _INFO = {"modals": {"feedback": False, "firstTimeUser": False, "newVersion": False}}
 
 
@@ -74,8 +73,11 @@ def create_app(
     controller = Controller(
         executor, clock or Clock(), grace, claim_gone=claim_gone, workflow_gone=workflow_gone
     )
-    app[CONTROLLER] = controller
-    app[_ADMISSION] = Admission(executor)
+    templates = Templates(
+        controller.store.next_version, lambda: str(timestamp(controller.clock.time()))
+    )
+    app[CONTROLLER], app[TEMPLATES] = controller, templates
+    app[ADMISSION] = Admission(executor, templates)
     app[_TOKEN] = token or ""
     app[_JOURNAL] = journal or Journal()
     app.cleanup_ctx.append(_life_of(controller))
@@ -101,20 +103,23 @@ def _add_routes(app: web.Application, info: Mapping[str, Any]) -> None:
     app.router.add_get("/api/v1/info", _constant(info), allow_head=False)
     app.router.add_get("/api/v1/version", _constant(_VERSION), allow_head=False)
     app.router.add_get("/api/v1/userinfo", _constant({}), allow_head=False)
-    app.router.add_post("/api/v1/workflows/{namespace}", _create)
-    app.router.add_post("/api/v1/workflows/{namespace}/lint", _lint)
+    app.add_routes([*submission.routes(), *template_api.routes()])
     app.router.add_get("/api/v1/workflows/{namespace:[^/]*}", _list, allow_head=False)
     app.router.add_get(one, _get, allow_head=False)
     app.router.add_delete(one, _delete)
     for verb in verbs.VERBS:
         app.router.add_put(f"{one}/{verb}", _verb)
     app.router.add_put(f"{one}/retry", _retry)
-    app.router.add_put(f"{one}/resubmit", _resubmit)
     app.router.add_get(f"{one}/log", _log, allow_head=False)
     app.router.add_get(f"{one}/{{podName}}/log", _log, allow_head=False)
     app.router.add_get("/api/v1/workflow-events/{namespace:[^/]*}", _watch, allow_head=False)
     app.router.add_get("/api/v1/workflows/{namespace}/", _no_name, allow_head=False)
     app.router.add_get("/artifacts/{rest:.*}", _no_artifact)
+    app.router.add_get("/api/v1/archived-workflows", _constant(_NO_ARCHIVE), allow_head=False)
+    app.router.add_get("/api/v1/archived-workflows-label-keys", _constant({}), allow_head=False)
+    app.router.add_get("/api/v1/archived-workflows-label-values", _constant({}), allow_head=False)
+    app.router.add_route("*", "/api/v1/archived-workflows/{rest:.*}", _archive)
+    app.router.add_route("*", "/api/v1/cron-workflows/{rest:.*}", _cron)
     app.router.add_route("*", "/api/{rest:.*}", _unknown)
     app.add_routes(Page().routes())
 
@@ -133,7 +138,7 @@ async def _authenticate(request: web.Request, handler: Handler) -> web.StreamRes
             request.app[_JOURNAL].write(refused(request.method, request.path, refusal))
             if _is_stream(request):
                 return await Stream(request).end(refusal.stream_error(), refusal.status)
-            return _json(refusal.answer(), refusal.status)
+            return answer(refusal.answer(), refusal.status)
     return await handler(request)
 
 
@@ -148,24 +153,28 @@ async def _refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Refusal as refusal:
         if request.method != "GET":
             request.app[_JOURNAL].write(refused(request.method, request.path, refusal))
-        return _json(refusal.answer(), refusal.status)
+        return answer(refusal.answer(), refusal.status)
     except web.HTTPRequestEntityTooLarge:
-        return _json(invalid(f"Request entity too large: limit is {_MAX_BODY}").answer(), 400)
-
-
-def _json(data: Any, status: int = 200) -> web.Response:
-    return web.Response(body=orjson.dumps(data), status=status, content_type="application/json")
+        return answer(invalid(f"Request entity too large: limit is {_MAX_BODY}").answer(), 400)
 
 
 def _constant(data: Any) -> Handler:
-    async def answer(_: web.Request) -> web.Response:
-        return _json(data)
+    async def constant(_: web.Request) -> web.Response:
+        return answer(data)
 
-    return answer
+    return constant
 
 
 async def _unknown(_: web.Request) -> web.Response:
     raise not_implemented()
+
+
+async def _archive(_: web.Request) -> web.Response:
+    raise internal("getting archived workflows not supported")
+
+
+async def _cron(_: web.Request) -> web.Response:
+    raise Refusal(12, "the embedded engine has no cron workflows")
 
 
 async def _no_name(_: web.Request) -> web.Response:
@@ -176,100 +185,40 @@ async def _no_artifact(_: web.Request) -> web.Response:
     return web.Response(text="Internal Server Error\n", status=500)
 
 
-async def _body(request: web.Request) -> dict[str, Any]:
-    """Return the body as an object; an empty one is an empty object."""
-    text = await request.read()
-    if not text.strip():
-        return {}
-    try:
-        data = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        at_end = "unexpected end" in str(error) or "EOF" in str(error)
-        raise invalid("unexpected EOF" if at_end else f"invalid JSON: {error}") from None
-    if not isinstance(data, dict):
-        raise invalid(
-            "json: cannot unmarshal array into Go value of type workflow.WorkflowCreateRequest"
-        )
-    return data
-
-
-async def _create(request: web.Request) -> web.Response:
-    namespace = request.match_info["namespace"]
-    body = await _body(request)
-    given = member(body, "workflow")
-    if given is None:
-        raise invalid("workflow body not specified")
-    check_depth(given)
-    workflow = normalise(given)
-    workflow.setdefault("metadata", {})
-    request.app[_ADMISSION].check(workflow, namespace)
-    controller = request.app[CONTROLLER]
-    options = member(body, "createOptions") or {}
-    if member(body, "serverDryRun") or member(options, "dryRun"):
-        run = controller.prepare(workflow, namespace)
-        if member(body, "serverDryRun"):
-            controller.store.refuse_taken(run)
-        return _json(render(run))
-    return _json(render(controller.create(workflow, namespace)))
-
-
 async def _get(request: web.Request) -> web.Response:
     controller = request.app[CONTROLLER]
     run = find(controller, request.match_info["namespace"], request.match_info["name"])
     uid = request.query.get("uid")
     if uid and uid != run.metadata["uid"]:
         raise Refusal(13, "runtime error: invalid memory address or nil pointer dereference")
-    return _json(pruned(controller.settle(run), parse_fields(request.query.get("fields"))))
+    return answer(pruned(controller.settle(run), parse_fields(request.query.get("fields"))))
 
 
 async def _list(request: web.Request) -> web.Response:
     controller = request.app[CONTROLLER]
-    return _json(list_workflows(controller, request.match_info["namespace"], request.query))
+    return answer(list_workflows(controller, request.match_info["namespace"], request.query))
 
 
 async def _delete(request: web.Request) -> web.Response:
     controller = request.app[CONTROLLER]
     run = find(controller, request.match_info["namespace"], request.match_info["name"])
     controller.delete(run)
-    return _json({})
+    return answer({})
 
 
 async def _verb(request: web.Request) -> web.Response:
     controller = request.app[CONTROLLER]
-    body = await _body(request)
+    body = await body_of(request)
     run = find(controller, request.match_info["namespace"], request.match_info["name"])
     verbs.VERBS[request.path.rpartition("/")[2]](run, body)
-    return _json(render(controller.settle(run)))
+    return answer(render(controller.settle(run)))
 
 
 async def _retry(request: web.Request) -> web.Response:
     controller = request.app[CONTROLLER]
-    body = await _body(request)
+    body = await body_of(request)
     run = find(controller, request.match_info["namespace"], request.match_info["name"])
-    return _json(render(again.retry(controller, run, body)))
-
-
-async def _resubmit(request: web.Request) -> web.Response:
-    controller, namespace = request.app[CONTROLLER], request.match_info["namespace"]
-    body = await _body(request)
-    run = find(controller, namespace, request.match_info["name"])
-    workflow = again.resubmitted(run, body)
-    request.app[_ADMISSION].check(workflow, run.namespace)
-    return _json(render(controller.create(workflow, run.namespace)))
-
-
-async def _lint(request: web.Request) -> web.Response:
-    given = member(await _body(request), "workflow")
-    if given is None:
-        raise Refusal(2, "unable to get a workflow")
-    try:
-        check_depth(given)
-        workflow = normalise(given)
-        workflow.setdefault("metadata", {})
-        request.app[_ADMISSION].check(workflow, request.match_info["namespace"], lint=True)
-    except Refusal as refusal:
-        raise Refusal(2, refusal.message) from None
-    return _json({"status": {"startedAt": None, "finishedAt": None}, **workflow})
+    return answer(render(again.retry(controller, run, body)))
 
 
 async def _watch(request: web.Request) -> web.StreamResponse:

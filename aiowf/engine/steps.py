@@ -94,6 +94,7 @@ class StepsFrame(Frame):
                         name=name,
                         display_name=step["name"],
                         template=step["template"],
+                        reference=step.get("templateRef"),
                         arguments=step.get("arguments") or {},
                         capture_stdout=self.bound.plan.refers_to_result_of(origin),
                     ),

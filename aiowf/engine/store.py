@@ -156,14 +156,18 @@ class Store:
 
     def publish(self, kind: str, workflow: Stored, labels_before: Mapping[str, str] | None) -> None:
         """Give the workflow a new version and tell those who watch it."""
-        self.version += 1
-        workflow.version = self.version
+        workflow.version = self.next_version()
         event = Event(self.version, kind, workflow, workflow.head(), labels_before)
         if len(self._history) == _HISTORY:
             self._forgotten = self._history[0].version
         self._history.append(event)
         for watch in self._watches:
             watch.offer(event)
+
+    def next_version(self) -> int:
+        """Return a new resource version."""
+        self.version += 1
+        return self.version
 
     def watch(self, watch: Watch, since: str | None) -> Iterable[Event]:
         """Begin to watch, and return what happened after a version, or what there is.

@@ -6,10 +6,11 @@ from typing import Any
 
 from aiowf.engine.collection import POD_GC_STRATEGIES
 from aiowf.engine.depends import dependencies_of
-from aiowf.engine.plan import KINDS
+from aiowf.engine.plan import KINDS, key_of
 from aiowf.engine.references import References
 from aiowf.engine.refusal import Refusal, invalid
 from aiowf.engine.retries import POLICIES
+from aiowf.engine.templates import Library
 
 Data = Mapping[str, Any]
 _MAX_NAME = 63
@@ -21,43 +22,75 @@ _SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _LABEL_VALUE = r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
 
 
-def validate(workflow: Data, namespace: str, *, lint: bool = False) -> None:
+def validate(
+    workflow: Data, namespace: str, library: Library, *, lint: bool = False
+) -> dict[str, Data]:
     """Refuse what Argo's server refuses; a lint does not look at names and labels.
+
+    Args:
+        workflow: The workflow, with what it takes from the template that it refers to.
+        namespace: Where it is to be created.
+        library: The templates that it may use.
+        lint: Whether it is only looked at.
+
+    Returns:
+        Key → template, of those that it uses and that are not its own; and if it refers to a
+        template as a whole, of those too that it uses of that one.
 
     Raises:
         Refusal: With Argo's text.
     """
-    if not re.fullmatch(_LABEL, namespace) or len(namespace) > _MAX_NAME:
-        raise Refusal(5, f'namespaces "{namespace}" not found')
     metadata, spec = workflow["metadata"], workflow.get("spec") or {}
-    if metadata.get("namespace") not in (None, "", namespace):
-        raise invalid(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
+    _check_namespace(metadata, namespace)
     name = metadata.get("name") or ""
     if len(name) > _MAX_NAME and not lint:
         raise invalid(
             f'workflow name "{name}" must not be more than {_MAX_NAME} characters long '
             f"(currently {len(name)})"
         )
-    if (spec.get("workflowTemplateRef") or {}).get("name"):
-        wanted = spec["workflowTemplateRef"]["name"]
-        raise Refusal(5, f'workflowtemplates.argoproj.io "{wanted}" not found')
-    _Validation(spec).run()
+    stored = _Validation(spec, library).run()
     if lint:
-        return
-    _check_metadata(metadata, name)
-    count = len(spec["templates"])
-    if count > _MAX_TEMPLATES:
+        return stored
+    _check_metadata(metadata, name, "Workflow")
+    _check_count(spec["templates"], f'Workflow.argoproj.io "{name}"')
+    return stored
+
+
+def validate_template(
+    template: Data, namespace: str, library: Library, kind: str, *, lint: bool = False
+) -> None:
+    """Refuse a WorkflowTemplate that Argo's server refuses; its parameters need no values.
+
+    Raises:
+        Refusal: With Argo's text.
+    """
+    metadata, spec = template["metadata"], template.get("spec") or {}
+    _check_namespace(metadata, namespace)
+    _Validation(spec, library, is_template=True).run()
+    if not lint:
+        _check_metadata(metadata, metadata.get("name") or "", kind)
+
+
+def _check_namespace(metadata: Data, namespace: str) -> None:
+    if not re.fullmatch(_LABEL, namespace) or len(namespace) > _MAX_NAME:
+        raise Refusal(5, f'namespaces "{namespace}" not found')
+    if metadata.get("namespace") not in (None, "", namespace):
         raise invalid(
-            f'Workflow.argoproj.io "{name}" is invalid: spec.templates: Too many: {count}: '
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+
+
+def _check_count(templates: Sequence[Data], whole: str) -> None:
+    if len(templates) > _MAX_TEMPLATES:
+        raise invalid(
+            f"{whole} is invalid: spec.templates: Too many: {len(templates)}: "
             f"must have at most {_MAX_TEMPLATES} items"
         )
 
 
-def _check_metadata(metadata: Data, name: str) -> None:
+def _check_metadata(metadata: Data, name: str, kind: str) -> None:
     """What Kubernetes itself refuses, after Argo has agreed."""
-    whole = f'Workflow.argoproj.io "{name}" is invalid: metadata'
+    whole = f'{kind}.argoproj.io "{name}" is invalid: metadata'
     if not name and not metadata.get("generateName"):
         raise invalid(f"{whole}.name: Required value: name or generateName is required")
     checked = name or f"{metadata['generateName']}x"
@@ -99,53 +132,69 @@ def _check_names(items: Sequence[Data], where: str) -> None:
 class _Validation:
     """A walk over the templates, from the entrypoint to all that it uses, and then the rest."""
 
-    def __init__(self, spec: Data) -> None:
+    def __init__(self, spec: Data, library: Library, *, is_template: bool = False) -> None:
         self._spec = spec
-        self._templates: dict[str, Data] = {}
-        # Templates that were found good with arguments, so that recursion ends.
+        self._library = library
+        self._is_template = is_template
+        # Keys of templates that were found good with arguments, so that recursion ends.
         self._visited: set[str] = set()
-        self._parameters = frozenset(
-            parameter["name"] for parameter in (spec.get("arguments") or {}).get("parameters") or ()
+        # Key → template, of those that are not the specification's own.
+        self._stored: dict[str, Data] = {}
+        listed = (spec.get("arguments") or {}).get("parameters") or ()
+        self._parameters = (
+            None if is_template else frozenset(parameter["name"] for parameter in listed)
         )
 
-    def run(self) -> None:
+    def run(self) -> dict[str, Data]:
         spec = self._spec
         entrypoint = spec.get("entrypoint")
-        if not entrypoint:
+        if not entrypoint and not self._is_template:
             raise invalid("spec.entrypoint is required")
         templates = spec.get("templates") or []
         _check_names(templates, "spec.templates[{}].name")
-        self._templates = {template["name"]: template for template in templates}
-        for parameter in (spec.get("arguments") or {}).get("parameters") or ():
-            if all(parameter.get(key) is None for key in ("value", "valueFrom", "default")):
-                name = parameter["name"]
-                raise invalid(
-                    f"spec.arguments.{name}.value or spec.arguments.{name}.valueFrom is required"
-                )
-        arguments = spec.get("arguments") or {}
-        self._call({"template": entrypoint}, arguments, "")
-        if spec.get("onExit"):
-            self._call({"template": spec["onExit"]}, arguments, "")
+        arguments = None if self._is_template else spec.get("arguments") or {}
+        if arguments is not None:
+            _check_values(arguments)
+        for name in (entrypoint, spec.get("onExit")):
+            if name:
+                self._enter(name, arguments)
         for template in templates:
             if template["name"] not in self._visited:
-                self._template(template, None, "")
+                self._template(template["name"], template, None, "")
         strategy = (spec.get("podGC") or {}).get("strategy")
         if strategy and strategy not in POD_GC_STRATEGIES:
             raise invalid(f"podGC.strategy unknown strategy '{strategy}'")
+        return self._stored
 
-    def _call(self, caller: Data, arguments: Data, prefix: str) -> None:
+    def _enter(self, name: str, arguments: Data | None) -> None:
+        """Check a template that the specification itself names."""
+        reference = self._spec.get("workflowTemplateRef")
+        if not reference:
+            self._call({"template": name}, arguments, "", "")
+            return
+        if name not in self._library.own:
+            raise invalid(f"template reference {reference['name']}.{name} not found")
+        self._call({"template": name}, arguments, "", "")
+        for key in self._visited - self._stored.keys():
+            whole = key_of({"templateRef": {**reference, "template": key}}, "")
+            if "/" not in key:
+                self._stored[whole] = self._library.own[key]
+
+    def _call(self, caller: Data, arguments: Data | None, prefix: str, scope: str) -> None:
         """Check the use of a template by a step, a task or the workflow."""
+        key, template = self._library.find(caller, scope)
         reference = caller.get("templateRef") or {}
-        if reference.get("name"):
+        if template is None and reference.get("name"):
             wanted = f"{reference['name']}.{reference.get('template', '')}"
             raise invalid(f"{prefix}template reference {wanted} not found")
-        name = caller.get("template") or ""
-        if name not in self._templates:
-            raise invalid(f"{prefix}template name '{name}' undefined")
-        self._template(self._templates[name], arguments, prefix)
+        if template is None:
+            raise invalid(f"{prefix}template name '{caller.get('template') or ''}' undefined")
+        if "/" in key:
+            self._stored[key] = template
+        self._template(key, template, arguments, prefix)
 
-    def _template(self, template: Data, arguments: Data | None, prefix: str) -> None:
-        name = template["name"]
+    def _template(self, key: str, template: Data, arguments: Data | None, prefix: str) -> None:
+        scope, _, name = key.rpartition("/")
         here = f"{prefix}templates.{name}"
         kinds = [kind for kind in _ALL_KINDS if template.get(kind) is not None]
         if not kinds:
@@ -157,21 +206,23 @@ class _Validation:
             )
         if arguments is not None:
             _check_arguments(template, arguments, here)
-        if name in self._visited:
+        if key in self._visited:
             return
-        self._visited.add(name)
+        self._visited.add(key)
         policy = (template.get("retryStrategy") or {}).get("retryPolicy")
         if policy and policy not in POLICIES:
             raise invalid(f"{policy} is not a valid RetryPolicy")
-        references = References(template, self._templates, self._parameters)
+        references = References(
+            template, lambda caller: self._library.find(caller, scope)[1], self._parameters
+        )
         if kinds[0] == "steps":
-            self._steps(template, here, references)
+            self._steps(template, here, references, scope)
         elif kinds[0] == "dag":
-            self._dag(template, here, references)
+            self._dag(template, here, references, scope)
         else:
             _leaf(template, kinds[0], here, references)
 
-    def _steps(self, template: Data, here: str, references: References) -> None:
+    def _steps(self, template: Data, here: str, references: References, scope: str) -> None:
         _check_only_leaf(template, here)
         for number, group in enumerate(template["steps"]):
             _check_names(group, f"{here}.steps[{number}].name")
@@ -180,11 +231,11 @@ class _Validation:
                 if unresolved:
                     raise invalid(f"{here}.steps failed to resolve {{{{{unresolved}}}}}")
                 prefix = f"{here}.steps[{number}].{step['name']} "
-                self._call(step, step.get("arguments") or {}, prefix)
+                self._call(step, step.get("arguments") or {}, prefix, scope)
             for step in group:
                 references.add("steps", step)
 
-    def _dag(self, template: Data, here: str, references: References) -> None:
+    def _dag(self, template: Data, here: str, references: References, scope: str) -> None:
         _check_only_leaf(template, here)
         tasks = template["dag"].get("tasks") or []
         _check_names(tasks, f"{here}.tasks[{{}}].name")
@@ -197,10 +248,21 @@ class _Validation:
             unresolved = references.unresolved(task)
             if unresolved:
                 raise invalid(f"{here}.tasks.{task['name']} failed to resolve {{{{{unresolved}}}}}")
-            self._call(task, task.get("arguments") or {}, f"{here}.tasks.{task['name']} ")
+            prefix = f"{here}.tasks.{task['name']} "
+            self._call(task, task.get("arguments") or {}, prefix, scope)
         for target in (template["dag"].get("target") or "").split():
             if target not in by_name:
                 raise invalid(f"{here}.targets target '{target}' is not defined")
+
+
+def _check_values(arguments: Data) -> None:
+    """Refuse parameters of a workflow that have no value."""
+    for parameter in arguments.get("parameters") or ():
+        if all(parameter.get(key) is None for key in ("value", "valueFrom", "default")):
+            name = parameter["name"]
+            raise invalid(
+                f"spec.arguments.{name}.value or spec.arguments.{name}.valueFrom is required"
+            )
 
 
 def _check_arguments(template: Data, arguments: Data, here: str) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from aiowf.engine.clock import timestamp
 from aiowf.engine.expressions import to_json
-from aiowf.engine.naming import pod_name
 from aiowf.engine.nodes import UNSUCCESSFUL
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def failures(run: "WorkflowRun") -> str:
             "message": node.message,
             "templateName": node.template or "",
             "phase": node.phase,
-            "podName": pod_name(run.name, node.name, node.template or ""),
+            "podName": node.pod.pod.name if node.pod else "",
             "finishedAt": timestamp(node.finished),
         }
         for node in run.nodes.values()

@@ -12,8 +12,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from attrs import define, field
 
 from aiowf.engine.clock import Clock, Timer
+from aiowf.engine.exchange import CONTROLLER
 from aiowf.engine.pod import LogLine, Pod, PodResult
-from aiowf.engine.server import CONTROLLER, create_app
+from aiowf.engine.server import create_app
 from aiowf.manifest import Container, ScriptTemplate, Volume
 
 SSE = {"Accept": "text/event-stream"}

@@ -9,11 +9,13 @@ from aiohttp.test_utils import TestClient, TestServer
 from bed import Bed, FastClock, ScriptedExecutor, bed, dag, nodes_of, pod, single, steps
 
 from aiowf.engine import streams
+from aiowf.engine.admission import Admitted
+from aiowf.engine.exchange import CONTROLLER
 from aiowf.engine.expressions import ExpressionError, evaluate
 from aiowf.engine.fields import parse_fields
 from aiowf.engine.plan import ExecutionError, Plans
 from aiowf.engine.pod import PodResult
-from aiowf.engine.server import CONTROLLER, create_app
+from aiowf.engine.server import create_app
 
 OK = PodResult(exit_code=0)
 FAILED = PodResult(exit_code=1, reason="Error")
@@ -22,7 +24,7 @@ FAILED = PodResult(exit_code=1, reason="Error")
 async def test_a_pod_that_is_killed_before_the_executor_knows_of_it(bed: Bed) -> None:
     """A workflow that is terminated as it starts runs nothing."""
     workflow = {"metadata": {"name": "wf"}, "spec": single(pod("p"))}
-    run = bed.controller.create(workflow, "ns")
+    run = bed.controller.create(Admitted(workflow, None, {}), "ns")
     bed.controller._start(run)
     run.shut_down("Terminate")
     status = (await bed.finished())["status"]
@@ -48,7 +50,7 @@ async def test_a_name_is_free_when_the_pods_of_its_last_owner_have_ended() -> No
 async def test_a_workflow_is_deleted_before_it_starts(bed: Bed) -> None:
     """Nothing of it ever runs; a generated name is kept."""
     workflow = {"metadata": {"generateName": "wf-"}, "spec": single(pod("p"))}
-    run = bed.controller.create(workflow, "ns")
+    run = bed.controller.create(Admitted(workflow, None, {}), "ns")
     assert run.metadata["generateName"] == "wf-"
     bed.controller.delete(run)
     await asyncio.sleep(0)
@@ -166,7 +168,7 @@ async def test_a_pod_that_starts_when_all_is_over() -> None:
 def test_inputs_that_are_not_supplied() -> None:
     """A template that lacks an input, or is not there, cannot be run."""
     inputs = {"parameters": [{"name": "v"}], "artifacts": [{"name": "a"}]}
-    plans = Plans.of([{**pod("p"), "inputs": inputs}])
+    plans = Plans.of([{**pod("p"), "inputs": inputs}], {})
     with pytest.raises(ExecutionError, match=r"inputs\.parameters\.v was not supplied"):
         plans["p"].bind({}, {})
     value = {"parameters": [{"name": "v", "value": "x"}]}

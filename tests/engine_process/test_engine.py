@@ -20,7 +20,7 @@ from blockbuster import BlockBuster
 
 from aiowf.engine import Engine, assembly, launch
 from aiowf.engine.assembly import Settings
-from aiowf.engine.server import CONTROLLER
+from aiowf.engine.exchange import CONTROLLER
 from aiowf.errors import EngineError
 
 # Seconds within which nothing of an engine is left.

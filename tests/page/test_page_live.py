@@ -10,8 +10,10 @@ from bed import OK, ScriptedExecutor, State, bed, dag, pod, single, steps
 from browsing import BAD, Tab, address, held, served
 from playwright.async_api import expect
 
+from aiowf.engine.admission import Admitted
+from aiowf.engine.exchange import CONTROLLER
 from aiowf.engine.pod import Pod, PodResult
-from aiowf.engine.server import CONTROLLER, create_app
+from aiowf.engine.server import create_app
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -294,7 +296,7 @@ async def test_a_lost_connection_comes_back(tab: Tab) -> None:
         site = web.TCPSite(runner, "127.0.0.1", port, reuse_address=True)
         await site.start()
         workflow = {"metadata": {"name": name}, "spec": single(pod("a"))}
-        app[CONTROLLER].create(workflow, "ns")
+        app[CONTROLLER].create(Admitted(workflow, None, {}), "ns")
         assert site._server is not None
         return int(site._server.sockets[0].getsockname()[1])  # type: ignore[attr-defined]
 
