@@ -6,6 +6,8 @@ import errno
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -28,7 +30,7 @@ from aiowf.errors import (
 )
 from aiowf.wire.answers import read_json, read_value
 from aiowf.wire.errors import NOT_CONNECTED, TLS_FAILED, error_of, no_connection, unreadable
-from aiowf.wire.requests import Request
+from aiowf.wire.requests import Request, make_request
 from aiowf.wire.sse import MessageReader
 
 T = TypeVar("T")
@@ -179,6 +181,19 @@ class ArgoSession:
     async def call_json(self, request: Request) -> Any:
         """Send a request and return the JSON of its answer, as `call` does."""
         return await self._repeat(request, lambda: self._call_json(request))
+
+    async def clock(self) -> datetime | None:
+        """Return what the server's clock says, to the second; None if the server does not say.
+
+        Raises:
+            ArgoError: It cannot be reached.
+        """
+        _, headers, _ = await self._exchange(make_request("InfoService_GetVersion"))
+        try:
+            found = parsedate_to_datetime(headers.get("Date", ""))
+        except ValueError:
+            return None
+        return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
     @contextlib.asynccontextmanager
     async def stream(

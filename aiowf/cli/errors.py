@@ -55,8 +55,17 @@ def code_of(error: BaseException) -> Exit:
     return Exit.LOCAL_IO if isinstance(error, OSError) else Exit.INTERNAL
 
 
-def line_of(error: BaseException) -> str:
+def line_of(error: BaseException, *, hint: bool = True) -> str:
     """Return what is wrong, why, and what to do next: one line, harmless for a terminal."""
+    message, advice = _parts(error)
+    if not hint or not advice:
+        return visible(message)
+    stop = "" if not message or message[-1] in ".?!" else "."
+    return visible(f"{message}{stop} {advice[0].upper()}{advice[1:]}".strip())
+
+
+def _parts(error: BaseException) -> tuple[str, str]:
+    """Return what is wrong, and what to do about it; each in one line."""
     message, hint = str(error), getattr(error, "hint", None)
     if isinstance(error, OSError) and error.strerror and not hasattr(error, "hint"):
         place = "the output cannot be written" if error.filename is None else error.filename
@@ -68,12 +77,7 @@ def line_of(error: BaseException) -> str:
         message = f"{type(error).__name__}: {message}"
         hint = "This is a defect of aiowf: `aiowf --debug …` shows where."
     message = "; ".join(filter(None, map(str.strip, message.splitlines())))
-    hint = " ".join(hint.split()) if hint else ""
-    if message and hint and message[-1] not in ".?!":
-        message += "."
-    if hint:
-        hint = hint[0].upper() + hint[1:]
-    return visible(" ".join(filter(None, (message, hint))))
+    return message, " ".join(hint.split()) if hint else ""
 
 
 def report(error: BaseException, *, debug: bool) -> Exit:
@@ -101,6 +105,9 @@ def report_failure(error: BaseException) -> None:
     say(f"aiowf: {visible(str(error).splitlines()[0])}")
     for line in tail:
         say(f"  │ {visible(line)}")
+    advice = getattr(error, "hint", None)
+    if advice:
+        say(visible(" ".join(advice.split())))
 
 
 def say(line: str) -> None:

@@ -59,7 +59,7 @@ def lint(target: Target, targets: Sequence[str], offline: bool, output: str) -> 
     what Argo would refuse, or drop without a word; and where a server is named, it is asked as
     well. Nothing is created.
     """
-    named = not offline and not target.settings(kafka=False).is_local
+    named = not offline and not target.place().is_local
     findings: list[dict[str, Any]] = []
     subjects = _subjects(targets, findings)
 

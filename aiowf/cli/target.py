@@ -50,6 +50,18 @@ class Target:
         token = None if self.token_file is None else Path(self.token_file)
         return read_settings(self.server, namespace=self.namespace, token=token, **options)
 
+    def place(self) -> "ClientSettings":
+        """Return the settings as far as they say where the server is; a profile is not read.
+
+        Raises:
+            ConfigurationError: One of them makes no sense.
+        """
+        from aiowf.profile import Profile
+
+        # In a CloudHarness deployment the profile's file says it.
+        profile = None if self.server == "cloudharness" else Profile()
+        return self.settings(kafka=False, profile=profile)
+
     @asynccontextmanager
     async def session(self) -> "AsyncIterator[ArgoSession]":
         """Open a session with the server, to look at what it has.
@@ -58,7 +70,7 @@ class Target:
             CommandError: No server is named.
             ArgoError: It does not answer, or not as an Argo Server.
         """
-        settings = self.settings(kafka=False)
+        settings = self.place()
         if settings.is_local:
             raise CommandError(
                 "no server is named, so there is nothing to look at",
@@ -88,12 +100,12 @@ class Target:
             ArgoError: It does not answer, or not as an Argo Server.
             EngineError: The embedded engine does not start.
         """
-        settings = self.settings(kafka=None if kafka else False)
-        if not (embedded and settings.is_local):
+        if not (embedded and self.place().is_local):
             async with self.session() as session:
                 await session.server.version()
         from aiowf.client import Client
 
+        settings = self.settings(kafka=None if kafka else False)
         async with Client(settings) as client:
             yield client
 

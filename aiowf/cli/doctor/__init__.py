@@ -1,0 +1,81 @@
+"""`aiowf doctor`: what is wrong with server, token, permissions, Kafka, images and clock."""
+
+import sys
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import click
+
+from aiowf.cli.errors import Exit
+from aiowf.cli.output import output_option, write, write_data
+from aiowf.cli.target import Target, asynchronous, connection_options
+
+if TYPE_CHECKING:
+    from aiowf.cli.doctor.finding import Finding
+
+_SIGNS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
+
+
+@click.command()
+@output_option
+@connection_options
+@asynchronous
+async def doctor(target: Target, output: str) -> int:
+    """Check what workflows need.
+
+    That is the server (or the embedded engine), token, permissions, clock, images, Kafka and its
+    topic. Each check says what is wrong and what to do; nothing is changed. The exit code is 1 if
+    one fails.
+    """
+    from attrs import asdict
+
+    findings = []
+    async for finding in _checks(target):
+        findings.append(finding)
+        if output == "table":
+            _show(finding)
+    if output != "table":
+        write_data([asdict(finding) for finding in findings], output)
+    return Exit.FAILED if any(each.state == "fail" for each in findings) else Exit.DONE
+
+
+async def _checks(target: Target) -> "AsyncIterator[Finding]":
+    from aiowf.cli.doctor.finding import Finding, told
+    from aiowf.cli.doctor.server import check_server
+    from aiowf.cli.doctor.surroundings import check_engine, check_images, check_kafka
+    from aiowf.errors import ConfigurationError
+
+    embedded = False
+    try:
+        embedded = target.place().is_local
+        if embedded:
+            hint = "Set ARGO_SERVER, or give --server, to look at a server."
+            yield Finding("server", "ok", "none is named: the embedded engine serves", hint)
+            async for finding in check_engine():
+                yield finding
+        else:
+            async with target.session() as session:
+                async for finding in check_server(session):
+                    # `aiowf dev` says so itself.
+                    embedded |= finding.check == "version" and finding.said.endswith("+aiowf")
+                    yield finding
+    except ConfigurationError as error:
+        yield Finding("server", "fail", *told(error))
+    yield check_images(target, embedded=embedded)
+    async for finding in check_kafka():
+        yield finding
+
+
+def _show(finding: "Finding") -> None:
+    from aiowf.display.escape import visible
+    from aiowf.display.text import colours, paint
+
+    sign, style = _SIGNS[finding.state]
+    mark = paint(sign, style, colour=colours(sys.stdout))
+    write(f"{mark} {finding.check}: {visible(finding.said)}")
+    if finding.hint and finding.state != "ok":
+        write(f"  {visible(finding.hint)}")
+    sys.stdout.flush()
+
+
+COMMANDS = (doctor,)

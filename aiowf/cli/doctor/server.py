@@ -1,0 +1,107 @@
+"""Checks of an Argo Server: each asks, and hands the facts to a judgement."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from aiowf.cli.doctor.finding import Finding, judge_clock, judge_permissions, judge_version, told
+from aiowf.errors import (
+    AiowfError,
+    ConfigurationError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
+
+if TYPE_CHECKING:
+    from aiowf.argo import ArgoSession
+
+_NOBODY = "aiowf-doctor-looks-for-nobody"
+# A watch that was not refused within this many seconds is allowed: nothing need be told on it.
+_PATIENCE = 3.0
+_PROBE: Mapping[str, Any] = {
+    "apiVersion": "argoproj.io/v1alpha1",
+    "kind": "Workflow",
+    "metadata": {"generateName": "aiowf-doctor-"},
+    "spec": {
+        "entrypoint": "nothing",
+        "templates": [
+            {"name": "nothing", "container": {"image": "busybox", "command": ["true"]}},
+        ],
+    },
+}
+
+
+async def check_server(session: "ArgoSession") -> AsyncIterator[Finding]:
+    """Check connection, version, token, permissions and clock; stop where nothing can follow."""
+    try:
+        version = await session.server.version()
+    except (UnauthenticatedError, PermissionDeniedError) as error:
+        yield Finding("connection", "ok", f"{session.settings.server} answers")
+        yield _token_refused(session, error)
+        return
+    except AiowfError as error:
+        yield Finding("connection", "fail", *told(error))
+        return
+    yield Finding("connection", "ok", f"{session.settings.server} answers")
+    yield judge_version(version.version)
+    finding = await _check_token(session)
+    yield finding
+    if finding.state != "fail":
+        yield await _check_permissions(session)
+    yield judge_clock(datetime.now(UTC), await session.clock())
+
+
+async def _check_token(session: "ArgoSession") -> Finding:
+    try:
+        user = await session.server.user_info()
+        await session.workflows.get(_NOBODY, fields=("metadata.name",))
+    except UnauthenticatedError as error:
+        return _token_refused(session, error)
+    except ConfigurationError as error:
+        return Finding("token", "fail", *told(error))
+    except AiowfError:
+        pass  # what else is wrong is the matter of the other checks
+    if session.settings.token is None:
+        return Finding("token", "ok", "none is given, and none is asked for")
+    name = user.service_account_name or user.email or user.subject
+    return Finding("token", "ok", f"accepted, of {name}" if name else "accepted")
+
+
+def _token_refused(session: "ArgoSession", error: AiowfError) -> Finding:
+    if session.settings.token is None:
+        hint = 'Set ARGO_TOKEN to "Bearer …"; of `aiowf dev`, ask on the machine where it runs.'
+        return Finding("token", "fail", "none is given, and the server asks for one", hint)
+    return Finding("token", "fail", *told(error))
+
+
+async def _check_permissions(session: "ArgoSession") -> Finding:
+    attempts: Mapping[str, Callable[[], Awaitable[object]]] = {
+        "list": lambda: session.workflows.list(limit=1, fields=("items.metadata.name",)),
+        "get": lambda: session.workflows.get(_NOBODY, fields=("metadata.name",)),
+        "create": lambda: session.workflows.create(dict(_PROBE), server_dry_run=True),
+        "watch": lambda: _watch(session),
+    }
+    denied, unknown = [], []
+    for verb, attempt in attempts.items():
+        try:
+            await attempt()
+        except NotFoundError:
+            pass  # who may not look is not told that there is nothing
+        except (PermissionDeniedError, UnauthenticatedError):
+            denied.append(verb)
+        except AiowfError:
+            unknown.append(verb)
+    return judge_permissions(session.namespace, denied, unknown)
+
+
+async def _watch(session: "ArgoSession") -> None:
+    request = session.workflows.watch_request(
+        field_selector=f"metadata.name={_NOBODY}", fields=("result.type", "error")
+    )
+    try:
+        async with asyncio.timeout(_PATIENCE), session.stream(request):
+            return
+    except TimeoutError:
+        return
