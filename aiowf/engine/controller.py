@@ -14,7 +14,7 @@ from aiowf.engine.admission import Admitted
 from aiowf.engine.clock import Clock, Timer, timestamp
 from aiowf.engine.collection import forget_after, ttl_of, wants_claims_deleted
 from aiowf.engine.nodes import Node
-from aiowf.engine.pod import Executor, PodResult
+from aiowf.engine.pod import Executor, Pod, PodResult
 from aiowf.engine.pods import Ending, PodRun, ending_of, pull_error
 from aiowf.engine.replay import Replay
 from aiowf.engine.run import WorkflowRun
@@ -43,6 +43,7 @@ class Controller:
         claim_gone: Is called with namespace and name of a claim that is to be deleted.
         workflow_gone: Is called with namespace and name of a workflow that was deleted.
         submitted: Is called with a workflow that was accepted, before its creator knows.
+        unstartable: Returns why a pod can never start, or "".
     """
 
     executor: Executor
@@ -51,6 +52,7 @@ class Controller:
     claim_gone: Gone = ignore
     workflow_gone: Gone = ignore
     submitted: Callable[[WorkflowRun], None] = lambda _: None
+    unstartable: Callable[[Pod], str] = lambda _: ""
     store: Store = field(factory=Store)
     # Runs all pods; there is one while the engine is open.
     _group: asyncio.TaskGroup | None = None
@@ -316,10 +318,8 @@ class Controller:
             self._wake(run)
 
         try:
-            trouble = pull_error(pod.container.image)
-            if trouble:
-                run.pod_waits(node, trouble)
-                await state.killed.wait()
+            if trouble := self.unstartable(pod) or pull_error(pod.container.image):
+                await self._hang(run, node, trouble)
             is_killed = state.killed.is_set()
             result = _KILLED if is_killed else await self.executor.run(pod, started)
             ending = ending_of(state, result)
@@ -331,6 +331,16 @@ class Controller:
             self._pod_ended(run, node, ending)
         except Exception:  # nor is the workflow's trouble the other workflows'
             _log.exception("the end of pod %s failed the engine", pod.key)
+
+    async def _hang(self, run: WorkflowRun, node: Node, why: str) -> None:
+        """Leave a pod pending until it is asked to end; nothing is at work meanwhile."""
+        assert node.pod is not None
+        run.pod_waits(node, why)
+        self.clock.release()
+        try:
+            await node.pod.killed.wait()
+        finally:
+            self.clock.hold()
 
     def _pod_ended(self, run: WorkflowRun, node: Node, ending: Ending) -> None:
         assert node.pod is not None

@@ -8,13 +8,14 @@ from typing import Any
 
 import orjson
 from aiohttp import web
-from attrs import define
+from attrs import define, field
 
 from aiowf.engine.addresses import REHEARSAL
 from aiowf.engine.authority import Authority, bearer
 from aiowf.engine.claims import Claims
 from aiowf.engine.controller import Controller
 from aiowf.engine.directories import remove_tree
+from aiowf.engine.executor.command import stand_in
 from aiowf.engine.rendering import render
 from aiowf.engine.run import WorkflowRun
 from aiowf.engine.skipping import SkippingClock
@@ -44,6 +45,8 @@ class Rehearsal:
     topics: Topics
     claims: Claims
     submissions: Path
+    # Images of which pods can never start → why.
+    _pending: dict[str, str] = field(factory=dict, init=False)
 
     def install(self, app: web.Application) -> None:
         """Add the routes to an application, and note what it is asked to do."""
@@ -51,6 +54,7 @@ class Rehearsal:
         app.router.add_post(f"{REHEARSAL}/skip", self._guard(self._skip))
         app.middlewares.append(self._hold)
         self.controller.submitted = self._submitted
+        self.controller.unstartable = lambda pod: stand_in(self._pending, pod.container.image) or ""
 
     def _guard(self, handler: _Handler) -> _Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
@@ -69,6 +73,7 @@ class Rehearsal:
         await asyncio.to_thread(self._clean)
         self.images.clear()
         self.images.update(given["images"])
+        self._pending = given["pending"]
         self.clock.skips = given["skips"]
         return web.json_response({})
 

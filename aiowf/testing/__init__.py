@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aiowf.testing.engine import AiowfEngine
-    from aiowf.testing.images import Image, Images
+    from aiowf.testing.images import Image, Images, Pending
     from aiowf.testing.submissions import Submission
 
-__all__ = ["AiowfEngine", "Image", "Images", "Submission"]
+__all__ = ["AiowfEngine", "Image", "Images", "Pending", "Submission"]
 
 # Loaded when they are first used: pytest imports this package when it starts.
 _HOMES = {
     "AiowfEngine": "engine",
     "Image": "images",
     "Images": "images",
+    "Pending": "images",
     "Submission": "submissions",
 }
 

@@ -14,7 +14,7 @@ from aiowf.client.waiting import seconds
 from aiowf.engine import Engine, launch
 from aiowf.engine.addresses import REHEARSAL, SUBMISSIONS
 from aiowf.errors import ConfigurationError
-from aiowf.testing.images import Images, commands_of
+from aiowf.testing.images import Images, commands_of, reasons_of
 from aiowf.testing.submissions import Record, Submission
 from aiowf.wire.requests import Request
 
@@ -48,7 +48,11 @@ class EngineProcess:
 
     def begin(self, images: Images, *, skips: bool) -> None:
         """Forget everything, and set images and clock."""
-        wishes = {"images": commands_of(images), "skips": skips}
+        wishes = {
+            "images": commands_of(images),
+            "pending": reasons_of(images),
+            "skips": skips,
+        }
         self.call(self.ask("PUT", REHEARSAL, wishes)).result()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":

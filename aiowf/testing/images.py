@@ -3,10 +3,26 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from attrs import frozen
+
 from aiowf.client.settings import commands
 
-Image = str | Sequence[str] | Callable[..., Any]
-"""A command, as text or as its words, or a function."""
+
+@frozen
+class Pending:
+    """An image of which no pod ever starts.
+
+    Attributes:
+        reason: What Kubernetes says, such as "ErrImagePull" or "Unschedulable".
+        message: What it says in detail.
+    """
+
+    reason: str = "ErrImagePull"
+    message: str = "failed to pull and unpack image: not found"
+
+
+Image = str | Sequence[str] | Callable[..., Any] | Pending
+"""A command, as text or as its words, a function, or Pending."""
 
 Images = Mapping[str, Image]
 """Image name, with or without registry and tag → what stands in for it."""
@@ -24,13 +40,24 @@ def commands_of(images: Images) -> dict[str, list[str]]:
     """
     return {
         image: list(words)
-        for image, words in commands(
-            {name: _program(one) if callable(one) else one for name, one in images.items()}
-        ).items()
+        for image, words in commands({name: _command(one) for name, one in images.items()}).items()
     }
 
 
-def _program(function: Callable[..., Any]) -> list[str]:
+def reasons_of(images: Images) -> dict[str, str]:
+    """Return why no pod of an image starts, for those of which none does."""
+    return {
+        name: f"{one.reason}: {one.message}"
+        for name, one in images.items()
+        if isinstance(one, Pending)
+    }
+
+
+def _command(image: Image) -> str | Sequence[str]:
+    if isinstance(image, Pending):
+        return "true"
+    if not callable(image):
+        return image
     from aiowf.tasks.functions import ship
 
-    return ["python", "-c", ship(function).program()]
+    return ["python", "-c", ship(image).program()]

@@ -443,7 +443,7 @@ async def test_a_finished_workflow_is_deleted(
 ) -> None:
     """The TTL of the way in which it ended decides."""
     executor = ScriptedExecutor(lambda p: PodResult(exit_code=code, reason="Error"))
-    async with bed(executor, clock=FastClock(1000)) as running:
+    async with bed(executor, clock=FastClock(200)) as running:
         await running.create(single(pod("p"), ttlStrategy=strategy))
         async with running.stream("workflow-events/ns") as response:
             async for line in response.content:

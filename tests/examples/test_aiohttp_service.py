@@ -35,4 +35,4 @@ async def test_report_that_fails(client: Shop) -> None:
     run = (await aiowf.current_client()).get_run((await answer.json())["workflow"])
     result = await run.wait(check=False)
     assert "Failed" == result.phase
-    assert result.duration >= timedelta(seconds=1 + 2 + 4)
+    assert timedelta(seconds=1 + 2 + 4) <= (result.duration or timedelta())

@@ -38,7 +38,9 @@ async def test_report(client: httpx.AsyncClient, aiowf_engine: AiowfEngine) -> N
     answers = [await client.post("/reports/2026-10") for _ in range(2)]
     assert [202, 202] == [answer.status_code for answer in answers]
     [submission] = aiowf_engine.submissions
-    assert ("2026-10",) == submission.template("report").container.args
+    container = submission.template("report").container
+    assert container is not None
+    assert ("2026-10",) == container.args
     assert [submission.name] * 2 == [answer.json()["workflow"] for answer in answers]
     assert (await client.get(f"/reports/{submission.name}")).json()["phase"]
 

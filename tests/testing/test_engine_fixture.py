@@ -7,13 +7,19 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+import attrs
 import pytest
 
 import aiowf
 from aiowf import operations, tasks
-from aiowf.errors import ConfigurationError, NotFoundError, OperationFailedError
+from aiowf.errors import (
+    ConfigurationError,
+    NotFoundError,
+    OperationFailedError,
+    OperationStuckError,
+)
 from aiowf.manifest import Workflow
-from aiowf.testing import AiowfEngine, Image, Submission
+from aiowf.testing import AiowfEngine, Image, Pending, Submission
 
 SUM = operations.DistributedSyncOperation(
     "order-", tasks.CustomTask("sum", "samples-sum", args=["3", "4"])
@@ -226,3 +232,21 @@ async def test_a_service_in_another_process(aiowf_engine: AiowfEngine) -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
     assert 0 == await process.wait()
     assert ["o-"] == [submission.operation for submission in aiowf_engine.submissions]
+
+
+@pytest.mark.aiowf(images={"samples-sum": Pending()})
+async def test_an_image_that_cannot_be_pulled(aiowf_engine: AiowfEngine) -> None:
+    """The pod stays pending, and the client says why."""
+    with pytest.raises(OperationStuckError) as caught:
+        await SUM.execute(pending_timeout=0.05, on_cancel="terminate")
+    assert "ErrImagePull" == caught.value.reason
+
+
+@pytest.mark.aiowf(images={"samples-sum": Pending("Unschedulable", "0/3 nodes")}, clock="skip")
+async def test_a_pod_that_never_starts_holds_no_time(aiowf_engine: AiowfEngine) -> None:
+    """What waits for a node reaches its deadline at once."""
+    late = attrs.evolve(SUM, active_deadline=3600)
+    with pytest.raises(OperationFailedError) as caught:
+        await late.execute()
+    assert caught.value.result is not None
+    assert timedelta(hours=1) <= (caught.value.result.duration or timedelta())

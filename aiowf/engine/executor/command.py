@@ -6,10 +6,12 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import Container, ScriptTemplate
 
+T = TypeVar("T")
 _PYTHON = frozenset(
     {"python", "python3", f"python{sys.version_info.major}.{sys.version_info.minor}"}
 )
@@ -23,8 +25,8 @@ class CommandNotFoundError(Exception):
     """A command that cannot be run; the text says why in the words of Argo's executor."""
 
 
-def stand_in(images: Mapping[str, Sequence[str]], image: str | None) -> Sequence[str] | None:
-    """Return what runs in place of an image, by its name with or without registry and tag."""
+def stand_in(images: Mapping[str, T], image: str | None) -> T | None:
+    """Return what stands for an image, by its name with or without registry and tag."""
     if not image:
         return None
     untagged = _TAG.sub("", image)
