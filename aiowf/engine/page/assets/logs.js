@@ -73,6 +73,7 @@ export class Logs {
         options.push([pod, label]);
       });
     }
+    this.lines.classList.toggle("single", this.#names.size < 2);
     const text = JSON.stringify(options);
     if (text === this.#options) return;
     this.#options = text;

@@ -9,6 +9,7 @@ import { Workflow } from "./workflow.js";
 
 // A browser has few connections for one host, so pages that nobody looks at give theirs back.
 const PATIENCE = 10_000; // ms
+const GONE = "It was deleted, by somebody or when its time was over, or the engine was started anew.";
 const main = document.getElementById("main");
 let view = null;
 let hiding = 0;
@@ -52,7 +53,7 @@ function refused(error) {
   close();
   idle();
   if (error.status === 401) askForToken(main, begin);
-  else if (error.status === 404) missing("There is no such workflow", error.message);
+  else if (error.status === 404) missing("There is no such workflow", GONE);
   else missing("The engine refuses this", error.message);
 }
 

@@ -18,8 +18,8 @@ export function askForToken(main, again) {
   put(main, h("section", { class: "plain" },
     h("h1", { tabindex: "-1" }, "This engine asks for a token"),
     h("p", { id: "token-help" },
-      "It is in the address that ", h("code", {}, "aiowf dev"), " printed when it started. ",
-      "A token of an engine that was started before may not be valid any more."),
+      h("code", {}, "aiowf dev"), " told it when it started, or the file that holds it. ",
+      "Where an engine was started anew, it may have another one."),
     h("form", { class: "ask", onsubmit: submit },
       h("label", { for: "token" }, "Token"), input,
       h("button", { type: "submit", class: "primary" }, "Continue"))));
