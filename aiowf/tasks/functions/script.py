@@ -113,7 +113,7 @@ class ShippedFunction:
         except KeyError:
             before, after = self._texts[shape] = self._parts(*shape)
         literal = _CALL if arguments is None else inert.python_code(repr(arguments))
-        call = f"json.loads({literal})"
+        call = f"parse({literal})"
         if given:
             call = f"fill({call}, [{', '.join(given)}])"
         if requirements:
@@ -159,7 +159,7 @@ class ShippedFunction:
             "write_env": raw_return,
             "tee": keeps_stdout,
         }
-        names = {"json", "begin", "call", "deliver", *self._pod_names}
+        names = {"parse", "begin", "call", "deliver", *self._pod_names}
         names.update(name for name, is_used in used.items() if is_used)
         head = [f"# {self.name}", embedded(*sorted(names)), *begin, self._statements]
         opening = f"value = call({self._expression}, *"

@@ -101,6 +101,6 @@ def test_embedded_code(name: str) -> None:
 def test_size_of_the_pods_code() -> None:
     """Two hundred scripts leave room in a workflow of 1.5 MB."""
 
-    assert len(ship(sample.factorial).script()) < 3_200
-    assert len(ship(sample.nothing).script()) < 6_500
+    assert len(ship(sample.factorial).script()) < 3_800
+    assert len(ship(sample.nothing).script()) < 6_800
     assert "exchange" not in ship(sample.factorial).script()

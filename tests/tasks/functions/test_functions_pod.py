@@ -10,6 +10,7 @@ import os
 import socketserver
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -209,6 +210,9 @@ def test_modules_are_rebuilt(module_name: str) -> None:
     made = importlib.import_module(module_name)
     assert made is importlib.import_module("pod_made").inner
     assert (made.K, made.__file__, made.f.__code__.co_firstlineno) == (2, "/nowhere/inner.py", 3)
+    with pytest.raises(ZeroDivisionError) as caught:
+        made.f(1)
+    assert "    return x / 0\n" in "".join(traceback.format_tb(caught.tb))
     lines = [linecache.getline("/nowhere/inner.py", n) for n in (1, 2, 3, 4)]
     assert lines == ["K = 2\n", "\n", "def f(x):\n", "  return x / 0\n"]
 

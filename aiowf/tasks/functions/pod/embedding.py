@@ -12,6 +12,7 @@ from aiowf.tasks.functions.syntax import parse
 from aiowf.wire import inert
 
 _MODULES = (
+    "parse",
     "encode",
     "rich",
     "output",
@@ -51,6 +52,8 @@ class _Piece:
         for each in ast.walk(self._shrunk):
             if isinstance(each, ast.arg):
                 own.add(each.arg)
+            elif isinstance(each, ast.alias):  # an import inside of the definition
+                own.add(each.name.partition(".")[0])
             elif isinstance(each, ast.Name):
                 (own if isinstance(each.ctx, ast.Store) else found).add(each.id)
         return frozenset(found - own)
@@ -58,7 +61,7 @@ class _Piece:
     @cached_property
     def text(self) -> str:
         """Its source."""
-        text = _INDENT.sub(lambda indent: indent[0][::2], ast.unparse(self._shrunk))
+        text = _INDENT.sub(lambda indent: indent[0][::4], ast.unparse(self._shrunk))
         assert inert.is_inert(text), self.name
         return text
 
@@ -85,9 +88,9 @@ def embedded(*names: str) -> str:
             todo += [each for each, piece in pieces.items() if piece.module == name]
         else:
             assert name in modules, name
-    imports = ", ".join(sorted(wanted & modules))
+    imports = f"import {', '.join(sorted(wanted & modules))}\n" if wanted & modules else ""
     code = "\n".join(piece.text for name, piece in pieces.items() if name in wanted)
-    return f"import {imports}\n\n{code}\n"
+    return f"{imports}\n{code}\n"
 
 
 def reply_client() -> str:

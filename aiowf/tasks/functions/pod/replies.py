@@ -1,6 +1,5 @@
 """Values too large for a parameter travel by the replies; a marker stands for them."""
 
-import json
 import os
 from typing import Any
 
@@ -28,6 +27,8 @@ def digest(data: bytes) -> str:
 
 def send_large(name: str, data: bytes) -> bytes:
     """Put the value where the replies go; return the marker that stands for it."""
+    import json
+
     get: Any = os.environ.get
     output = reply_name(get("AIOWF_TASK", ""), name)
     mark = {MARK: digest(data), "size": len(data)}

@@ -1,10 +1,8 @@
 """Python values of any supported type to JSON text; the client's side uses it as well."""
 
-import base64
-import dataclasses
-import enum
-import json
 from typing import Any
+
+from .encode import encode
 
 METHODS = "tolist", "isoformat", "total_seconds", "__fspath__"
 BY_NAME = {
@@ -21,6 +19,10 @@ BY_NAME = {
 
 def plain(value: Any) -> Any:
     """Take one step from a value that JSON does not know to one that it does."""
+    import base64
+    import dataclasses
+    import enum
+
     kind = type(value)
     if isinstance(value, enum.Enum):
         return value.value
@@ -43,6 +45,8 @@ def plain(value: Any) -> Any:
 
 def tidy(value: Any, key: bool = False) -> Any:
     """Make the value, or the key of a dict, plain down to its leaves."""
+    import enum
+
     if not isinstance(value, enum.Enum):
         if value is None or isinstance(value, (str, int, float)):
             return value
@@ -56,7 +60,6 @@ def tidy(value: Any, key: bool = False) -> Any:
 def encode_any(value: Any) -> str:
     """Write the value as JSON text; a key that JSON does not know needs the slower way."""
     try:
-        return json.dumps(value, default=plain, ensure_ascii=False)
+        return encode(value, plain)
     except TypeError:
-        pass
-    return json.dumps(tidy(value), ensure_ascii=False)
+        return encode(tidy(value), plain)
