@@ -1,10 +1,13 @@
 """`aiowf dev`: the embedded engine as a server that stays."""
 
+import html
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -90,7 +93,7 @@ def dev(
                 write(line)
             sys.stdout.flush()
             if opens:
-                click.launch(listening.url)
+                click.launch(stack.enter_context(_pointer(listening.page)))
 
         run_to_end(target, serve(settings, on_listening=tell, on_event=say))
     say("aiowf: the engine has ended, and what it ran")
@@ -104,6 +107,8 @@ def announcement(listening: "Listening") -> list[str]:
     lines += ["aiowf, in another terminal:", f"  export ARGO_SERVER={shlex.quote(where)}"]
     if listening.namespace:
         lines.append(f"  export ARGO_NAMESPACE={shlex.quote(listening.namespace)}")
+    if listening.page:
+        lines += ["", "Its page, for whoever may use it:", f"  {listening.page}"]
     if not is_unix:
         lines += ["", "The argo command line, and other clients:"]
         lines.append(f"  export ARGO_SERVER={listening.server} ARGO_SECURE=false")
@@ -115,6 +120,18 @@ def announcement(listening: "Listening") -> list[str]:
     if not listening.token:
         lines += ["", "Whoever can reach it on this machine may use it: --no-auth."]
     return lines
+
+
+@contextmanager
+def _pointer(page: str) -> Iterator[str]:
+    """Give the address of a private file that leads to a page.
+
+    The page's own address holds the token, and a browser's arguments are seen by everybody here.
+    """
+    with tempfile.NamedTemporaryFile("w", prefix="aiowf-", suffix=".html") as file:
+        file.write(f'<meta http-equiv="refresh" content="0; url={html.escape(page)}">')
+        file.flush()
+        yield Path(file.name).as_uri()
 
 
 def _images(words: Sequence[str]) -> Mapping[str, Sequence[str]]:

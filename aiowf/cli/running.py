@@ -1,6 +1,7 @@
 """`aiowf run` and `aiowf submit`: operations and files become workflows."""
 
 import asyncio
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -41,6 +42,8 @@ _ID = click.option("--id", metavar="TEXT", help="The same id attaches to the sam
 @click.argument("targets", nargs=-1, required=True, metavar="FILE.py:OP…")
 @click.option("--files", "directory", type=click.Path(file_okay=False), metavar="DIRECTORY",
               help="Save the files that come back there.")  # fmt: skip
+@click.option("-a", "--arg", "arguments", multiple=True, metavar="VALUE",
+              help="An argument for a function, in their order: JSON, or else text.")  # fmt: skip
 @_ID
 @_TIMEOUT
 @_ON_CANCEL
@@ -50,6 +53,7 @@ _ID = click.option("--id", metavar="TEXT", help="The same id attaches to the sam
 def run(
     target: Target,
     targets: Sequence[str],
+    arguments: Sequence[str],
     directory: str | None,
     id: str | None,
     timeout: timedelta | None,
@@ -58,11 +62,10 @@ def run(
 ) -> int:
     """Run operations of a Python file.
 
-    They run to their end, and what they give is shown.
-
-    OP is the name of an operation, of a list of them, or of a function without arguments, which is
-    called while a client is open. Without a server they run on the embedded engine. Values go to
-    stdout, everything else to stderr.
+    They run to their end, and what they give is shown: values on stdout, everything else on stderr.
+    OP is the name of an operation, of a list of them, or of a function: one that @aiowf.task has
+    decorated runs in a workflow, any other here, while a client is open. Without a server the
+    embedded engine serves.
     """
     from aiowf.cli.source import is_operation, load
 
@@ -71,13 +74,19 @@ def run(
         if not (is_operation(value) or callable(value)):
             raise CommandError(f"{title} is {value!r:.60}, which cannot be run",
                                "Name an operation, a list of them, or a function.")  # fmt: skip
-    outcomes = run_to_end(target, _run(target, found, id, timeout, on_cancel))
+        if arguments and is_operation(value):
+            raise CommandError(f"{title} is an operation, and takes no --arg",
+                               "Its arguments are part of it.", Exit.USAGE)  # fmt: skip
+    outcomes = run_to_end(
+        target, _run(target, found, [_argument(each) for each in arguments], id, timeout, on_cancel)
+    )
     return _tell(outcomes, output, directory)
 
 
 async def _run(
     target: Target,
     found: Sequence[tuple[str, Any]],
+    arguments: Sequence[Any],
     id: str | None,
     timeout: timedelta | None,
     on_cancel: str | None,
@@ -93,7 +102,7 @@ async def _run(
             if callable(getattr(value, "to_workflow", None)):
                 runs.append((title, await client.submit(value, id=id)))
             else:
-                outcomes.append((title, await _call(value)))
+                outcomes.append((title, await _call(value, arguments)))
         if runs:
             async with Progress(console(sys.stderr)) as progress:
                 ended = await attend(
@@ -194,12 +203,24 @@ async def _wait(
         )
 
 
-async def _call(value: Any) -> Any:
-    """Run what runs in this process: an operation without containers, or a function."""
-    call = value.execute if callable(getattr(value, "execute", None)) else value
+def _argument(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+async def _call(value: Any, arguments: Sequence[Any]) -> Any:
+    """Run what is awaited itself: an operation without containers, or a function."""
+    from aiowf.cli.source import is_operation
+    from aiowf.operations.functions import TaskFunction
+
+    call = value.execute if is_operation(value) else value
+    if isinstance(value, TaskFunction):
+        return await value.run(*arguments)
     if iscoroutinefunction(call):
-        return await call()
-    done = await asyncio.to_thread(call)
+        return await call(*arguments)
+    done = await asyncio.to_thread(call, *arguments)
     return await done if hasattr(done, "__await__") else done
 
 

@@ -16,6 +16,7 @@ FLOW = '''
 """Operations of a user."""
 import asyncio
 
+import aiowf
 from aiowf import operations, tasks
 
 
@@ -51,6 +52,11 @@ sweep = [
 ]
 nothing: list[int] = []
 number = 3
+
+
+@aiowf.task
+def cube(n: int, label: str = "x") -> str:
+    return f"{label}{n**3}"
 
 
 async def program() -> int:

@@ -1,7 +1,9 @@
 """`aiowf dev`, as a developer uses it in two terminals."""
 
+import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +37,7 @@ def test_the_address_is_all_that_the_other_terminal_needs(
             out, said = process.stdout.read(), process.stderr.read()  # type: ignore[union-attr]
     assert (0, []) == (process.returncode, list((here / "state" / "aiowf" / "servers").iterdir()))
     assert "export ARGO_TOKEN='Bearer " in out
+    assert f"  {address}/#token=" in out
     assert "export ARGO_NAMESPACE=team" in out
     assert "team/etl-" in said
     assert "the engine has ended" in said
@@ -77,3 +80,29 @@ def test_what_cannot_be_served_is_told(aiowf: Command, monkeypatch: pytest.Monke
         done = aiowf("dev", *words)
         assert (True, "", 1) == (done.code != 0, done.out, done.err.count("\n")), done
         assert said in done.err
+
+
+def test_the_page_is_opened_without_its_token_on_a_command_line(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The browser is given a private file, which leads to the page."""
+    browser = here / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >{here}/seen\ncp "${{1#file://}}" {here}/copy\n')
+    browser.chmod(0o755)
+    (here / "xdg-open").symlink_to(browser)
+    environ = {"XDG_STATE_HOME": str(here / "state"), "DISPLAY": ":0", "BROWSER": str(browser)}
+    environ["PATH"] = f"{here}:{os.environ['PATH']}"
+    with start("dev", "--port", "0", "--open", env=environ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            end = time.monotonic() + 10
+            while not (here / "copy").exists() or not (here / "copy").read_text():
+                assert time.monotonic() < end, "no browser was started"
+                time.sleep(0.02)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+    seen = (here / "seen").read_text()
+    assert (True, False) == (seen.strip().endswith(".html"), "token" in seen)
+    assert f"{line.partition('at ')[2].partition(';')[0]}/#token=" in (here / "copy").read_text()

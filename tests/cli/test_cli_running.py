@@ -24,6 +24,14 @@ def test_run_gives_the_value_to_stdout(aiowf: Command) -> None:
 
 
 @pytest.mark.usefixtures("here", "server")
+def test_a_function_takes_arguments(aiowf: Command) -> None:
+    """One of @aiowf.task runs in a workflow; JSON stays JSON, and what is none is text."""
+    assert "y 27\n" == aiowf("run", "cli_flow.py:cube", "-a", "3", "-a", "y ").out
+    assert "16\n" == aiowf("run", "cli_flow.py:square", "--arg", "4").out
+    assert "takes no --arg" in aiowf("run", "cli_flow.py:one", "-a", "1").err
+
+
+@pytest.mark.usefixtures("here", "server")
 def test_several_operations_run_together(aiowf: Command) -> None:
     """A list stands for its items; each value comes behind its name."""
     done = aiowf("run", "cli_flow.py:sweep", "cli_flow.py:one")
