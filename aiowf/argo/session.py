@@ -180,6 +180,8 @@ class ArgoSession:
 
     async def call_json(self, request: Request) -> Any:
         """Send a request and return the JSON of its answer, as `call` does."""
+        if not request.is_read:
+            return await self._call_json(request)
         return await self._repeat(request, lambda: self._call_json(request))
 
     async def clock(self) -> datetime | None:
@@ -292,8 +294,10 @@ class ArgoSession:
         """Send a request; after 401 ask for a new token once, and send it once again."""
         authorization = await self._credentials.header()
         response = await self._send(request, headers, authorization, timeout, streams)
+        if response.status != 401:
+            return response
         try:
-            renewed = response.status == 401 and await self._credentials.renew(authorization)
+            renewed = await self._credentials.renew(authorization)
         except BaseException:
             response.release()
             raise
@@ -311,7 +315,7 @@ class ArgoSession:
         timeout: aiohttp.ClientTimeout,
         streams: bool,
     ) -> aiohttp.ClientResponse:
-        pool = await self._pool(streams=streams)
+        pool = self._ready_pool(streams) or await self._open_pool(streams)
         if authorization is not None:
             headers = {**headers, "Authorization": authorization}
         try:
@@ -328,20 +332,28 @@ class ArgoSession:
         except _FAULTS as error:
             raise _translated(request, error, timeout.total or timeout.sock_read or 0) from None
 
-    async def _pool(self, *, streams: bool) -> aiohttp.ClientSession:
+    def _ready_pool(self, streams: bool) -> aiohttp.ClientSession | None:
+        """Return the pool, or None before the first use.
+
+        Raises:
+            ConfigurationError: The session is closed.
+        """
         if self._closed:
             raise ConfigurationError(
                 "this ArgoSession is closed", hint="Use it within its `async with`."
             )
-        pool = self._given or (self._streams if streams else self._calls)
-        if pool is None or self._ssl is None:
-            async with self._opening:
-                if self._ssl is None:
-                    self._ssl = await asyncio.to_thread(self.settings.ssl_context)
-                if self._given is None and self._calls is None:
-                    self._calls = self._open(limit=self._connections)
-                    self._streams = self._open(limit=0)
-            pool = self._given or (self._streams if streams else self._calls)
+        if self._ssl is None:
+            return None
+        return self._given or (self._streams if streams else self._calls)
+
+    async def _open_pool(self, streams: bool) -> aiohttp.ClientSession:
+        async with self._opening:
+            if self._ssl is None:
+                self._ssl = await asyncio.to_thread(self.settings.ssl_context)
+            if self._given is None and self._calls is None:
+                self._calls = self._open(limit=self._connections)
+                self._streams = self._open(limit=0)
+        pool = self._ready_pool(streams)
         assert pool is not None
         return pool
 

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
+from copy import copy
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from attrs import define, field, frozen
 
@@ -58,9 +59,12 @@ class Subscription:
     _event: WatchEvent | None = field(default=None, repr=False)  # the latest, if not yet read
     _ending: Ending | None = field(default=None, repr=False)  # set once
     _error: AiowfError | None = field(default=None, repr=False)  # set at most once, and no _ending
-    # Woken, and emptied, by every event; each future belongs to the coroutine that made it.
-    _readers: list[asyncio.Future[None]] = field(factory=list, repr=False)
-    _enders: list[asyncio.Future[None]] = field(factory=list, repr=False)  # woken by the end
+    # Woken, and forgotten, by every event; each future belongs to the coroutine that made it.
+    _readers: tuple[asyncio.Future[None], ...] = field(default=(), repr=False)
+    # Told the end, each to one who awaits it; those of whom it was cancelled are among them.
+    _enders: tuple[asyncio.Future[Ending], ...] = field(default=(), repr=False)
+    # Another one who follows a workflow of this name: the watch's chain.
+    next: "Subscription | None" = field(default=None, repr=False)
 
     @property
     def is_settled(self) -> bool:
@@ -98,7 +102,7 @@ class Subscription:
         if self._ends_only:
             self._event = None
         elif self._readers:
-            _wake(self._readers)
+            self._wake()
 
     def settle(self, how: Ending | AiowfError) -> None:
         """End the subscription; the first end counts."""
@@ -108,30 +112,42 @@ class Subscription:
             self._ending = how
         else:
             self._error = how
-        _wake(self._readers)
-        _wake(self._enders)
+        self._wake()
+        enders, self._enders = self._enders, ()
+        for future in enders:
+            self._tell_end(future)
         self._leave(self)
 
-    async def ended(self) -> Ending:
-        """Wait for the end.
+    def ended(self) -> asyncio.Future[Ending]:
+        """Wait for the end: `await subscription.ended()`.
 
         Raises:
             ArgoError: The watch cannot work; the server refused it.
         """
-        while self._ending is None:
-            if self._error is not None:
-                raise self._error
-            await _join(self._enders)
-        return self._ending
+        # No coroutine: while ten thousand wait, each frame counts.
+        future: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        if self.is_settled:
+            self._tell_end(future)
+        else:
+            self._enders = (*(each for each in self._enders if not each.done()), future)
+        return future
+
+    def _tell_end(self, future: asyncio.Future[Ending]) -> None:
+        if future.done():
+            return
+        if self._ending is not None:
+            future.set_result(self._ending)
+        elif self._error is not None:
+            # Each waiter gets its own: a traceback grows with everybody who raises the error.
+            future.set_exception(copy(self._error))
 
     def interrupt(self, error: AiowfError) -> None:
         """Raise an error in all who wait at this moment; changes and the end may still come."""
-        waiting = [*self._enders, *self._readers]
-        self._enders.clear()
-        self._readers.clear()
+        waiting: list[asyncio.Future[Any]] = [*self._enders, *self._readers]
+        self._enders = self._readers = ()
         for future in waiting:
             if not future.done():
-                future.set_exception(error)
+                future.set_exception(copy(error))
 
     def close(self) -> None:
         """Stop following."""
@@ -157,10 +173,18 @@ class Subscription:
                 event, self._event = self._event, None
                 return event
             if self._error is not None:
-                raise self._error
+                raise copy(self._error)
             if self._ending is not None:
                 raise StopAsyncIteration
-            await _join(self._readers)
+            future = asyncio.get_running_loop().create_future()
+            self._readers = (*self._readers, future)
+            await future
+
+    def _wake(self) -> None:
+        readers, self._readers = self._readers, ()
+        for future in readers:
+            if not future.done():
+                future.set_result(None)
 
 
 def _is_old(new: str, seen: str) -> bool:
@@ -168,20 +192,3 @@ def _is_old(new: str, seen: str) -> bool:
     if len(new) > len(seen) or (len(new) == len(seen) and new > seen):
         return False
     return new.isdecimal() and seen.isdecimal()
-
-
-async def _join(waiting: list[asyncio.Future[None]]) -> None:
-    future = asyncio.get_running_loop().create_future()
-    waiting.append(future)
-    try:
-        await future
-    finally:
-        if future in waiting:
-            waiting.remove(future)
-
-
-def _wake(waiting: list[asyncio.Future[None]]) -> None:
-    for future in waiting:
-        if not future.done():
-            future.set_result(None)
-    waiting.clear()

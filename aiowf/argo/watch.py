@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from copy import copy
 from types import TracebackType
 from typing import Self
 
@@ -68,7 +70,7 @@ class Watch:
     """
 
     _more: tuple[str, ...]  # fields of a workflow that are wanted besides the usual ones
-    _followed: dict[str, list[Subscription]]  # by name; none is settled, no list is empty
+    _followed: dict[str, Subscription]  # by name, the first of a chain; none is settled
     _doubtful: set[str]  # names of which DELETED was told before a final phase
     _version: str | None  # where the stream goes on; None: anew, with what exists
     _worked: bool  # whether the server has ever accepted the watch
@@ -110,6 +112,7 @@ class Watch:
         self._task = None
         self._failure = None
         self._told = set()
+        self._leaving = self._leave  # one bound method for all subscriptions
 
     def __repr__(self) -> str:
         selector = self._labels or self._fields or "all"
@@ -148,10 +151,11 @@ class Watch:
             ConfigurationError: The watch is closed.
         """
         if self._failure is not None:
-            raise self._failure
+            raise copy(self._failure)
         now = asyncio.get_running_loop().time()
-        made = Subscription(name, uid, now, self._leave, ends_only)
-        self._followed.setdefault(name, []).append(made)
+        made = Subscription(name, uid, now, self._leaving, ends_only)
+        made.next = self._followed.get(name)
+        self._followed[name] = made
         if not self._wanted.is_set():
             self._heard_at = self._listed_at = now
             self._wanted.set()
@@ -163,19 +167,33 @@ class Watch:
         self._settle_all(error)
 
     def _leave(self, gone: Subscription) -> None:
-        followers = self._followed.get(gone.name, [])
-        if gone in followers:
-            followers.remove(gone)
-        if not followers:
-            self._followed.pop(gone.name, None)
+        before, each = None, self._followed.get(gone.name)
+        while each is not None and each is not gone:
+            before, each = each, each.next
+        if each is None:
+            return
+        if before is not None:
+            before.next = gone.next
+        elif gone.next is not None:
+            self._followed[gone.name] = gone.next
+        else:
+            del self._followed[gone.name]
             self._doubtful.discard(gone.name)
+        gone.next = None
         if not self._followed:
             self._wanted.clear()
 
+    def _all(self) -> Iterator[Subscription]:
+        for first in list(self._followed.values()):
+            each: Subscription | None = first
+            while each is not None:
+                following = each.next  # it may leave when it is told something
+                yield each
+                each = following
+
     def _settle_all(self, how: Ending | AiowfError) -> None:
-        for followers in list(self._followed.values()):
-            for each in list(followers):
-                each.settle(how)
+        for each in self._all():
+            each.settle(how)
 
     async def _run(self) -> None:
         try:
@@ -268,13 +286,15 @@ class Watch:
 
     def _tell(self, event: WatchEvent) -> bool:
         """Tell an event to those who follow its workflow; return whether any of them goes on."""
-        followers = self._followed.get(event.name)
-        if followers is None:
+        each = self._followed.get(event.name)
+        if each is None:
             return False
-        for each in followers[:]:
+        while each is not None:
+            following = each.next  # it may leave when it is told something
             if each.uid == event.uid or not each.uid:
                 each.tell(event)
-        return bool(followers)
+            each = following
+        return event.name in self._followed
 
     async def _reconcile_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
@@ -330,7 +350,7 @@ class Watch:
         await self._confirm([each for each in expected if each.uid not in seen])
 
     def _bound(self) -> list[Subscription]:
-        return [each for followers in self._followed.values() for each in followers if each.uid]
+        return [each for each in self._all() if each.uid]
 
     async def _confirm(self, missing: list[Subscription]) -> None:
         """Ask for each of these by its name: is it gone?"""

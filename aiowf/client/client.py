@@ -1,7 +1,6 @@
 """The client: it owns every session, every background task and, on a laptop, the engine."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from contextvars import Token
 from datetime import datetime, timedelta
@@ -22,6 +21,7 @@ from aiowf.client.planning import (
 from aiowf.client.run import Run
 from aiowf.client.settings import ClientSettings, read_settings
 from aiowf.client.submission import Sent, send
+from aiowf.client.turns import Turns
 from aiowf.errors import ConfigurationError, RateLimitedError
 from aiowf.manifest import Workflow, unstructure
 from aiowf.manifest.rendering import Renderable
@@ -29,7 +29,7 @@ from aiowf.manifest.rendering import Renderable
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aiowf.argo import ArgoSession, Subscription
+    from aiowf.argo import ArgoSession
     from aiowf.client.backend import Backend
     from aiowf.client.notices import Notices
     from aiowf.client.stalls import Stalls
@@ -41,8 +41,6 @@ R = TypeVar("R")
 # The life of a client, from one to the next; it closes from each of them, and stays closed. While
 # it is closing, what it owns may still talk to the server.
 _NEW, _OPENING, _OPEN, _CLOSING, _CLOSED = "new", "opening", "open", "closing", "closed"
-# Submissions that are under way at once: a few more than the session has connections.
-_UNDER_WAY = 128
 
 
 def connect(
@@ -121,10 +119,8 @@ class Client:
         self._notices: Notices | None = None
         self._token: Token[tuple[Client, ...]] | None = None
         self.errands = Errands()
-        # One permit for each workflow that may be in flight; None: no bound.
-        self._permits = asyncio.Semaphore(settings.max_active) if settings.max_active else None
-        # Those that are rendered and sent at this moment; the others wait for their turn.
-        self._desk = asyncio.Semaphore(_UNDER_WAY)
+        # Entered around everything that submits.
+        self.turns = Turns(settings.max_active)
         self._pace = Pace()
 
     def __repr__(self) -> str:
@@ -288,9 +284,10 @@ class Client:
             ArgoError: The server refused it.
         """
         if not isinstance(what, (Workflow, Mapping)):
-            return await self.send_operation(what, self.run_of(name_of_operation(what, id)), id=id)
-        parcel = plan_workflow(what, self.backend, id=id)
-        return await self.send(self.run_of(parcel.plan.name), _ready(parcel))
+            async with self.turns:
+                run = self.run_of(name_of_operation(what, id))
+                return await self.send_operation(what, run, id=id)
+        return await self._send_parcel(plan_workflow(what, self.backend, id=id))
 
     async def submit_from(
         self,
@@ -341,7 +338,7 @@ class Client:
             priority=priority,
             service_account=service_account,
         )
-        return await self.send(self.run_of(parcel.plan.name), _ready(parcel))
+        return await self._send_parcel(parcel)
 
     async def lint(self, what: Renderable | Workflow | Mapping[str, Any]) -> Workflow:
         """Let the server check an operation or a workflow; nothing is created.
@@ -366,38 +363,26 @@ class Client:
     async def send_operation(
         self, op: Renderable, run: Run[Any], *, id: str | None = None, timeout: float | None = None
     ) -> Run[Any]:
-        """Render an operation and send it; see `send`."""
-        return await self.send(
-            run, lambda: plan_operation(op, run.name, self.backend, id=id, timeout=timeout)
-        )
+        """Render an operation and send it, once, within the caller's turn (`turns`)."""
+        parcel = await plan_operation(op, run.name, self.backend, id=id, timeout=timeout)
+        return await self._send(parcel, run)
 
-    async def send(self, run: Run[Any], plan: Callable[[], Awaitable[Parcel]]) -> Run[Any]:
-        """Send a workflow, once, within the bound of `max_active`.
+    async def _send_parcel(self, parcel: Parcel) -> Run[Any]:
+        async with self.turns:
+            return await self._send(parcel, self.run_of(parcel.plan.name))
 
-        Args:
-            run: Its Run.
-            plan: Makes the request. It is called when the turn has come: ten thousand operations
-                are not rendered at once, and their requests do not lie in memory.
-        """
-        if self._permits is not None:
-            await self._permits.acquire()
-        subscription: Subscription | None = None
+    async def _send(self, parcel: Parcel, run: Run[Any]) -> Run[Any]:
+        run._plan = parcel.plan
+        subscription = self.watching.expect(run)
+        run._posted = True
         try:
-            async with self._desk:
-                parcel = await plan()
-                run._plan = parcel.plan
-                subscription = self.watching.expect(run)
-                run._posted = True
-                run._bind(await send(parcel, self.backend, run.namespace, self._pace), subscription)
+            run._bind(await send(parcel, self.backend, run.namespace, self._pace), subscription)
         except BaseException:
-            if subscription is not None:
-                subscription.close()
+            subscription.close()
             self.watching.unexpect(run)
-            if self._permits is not None:
-                self._permits.release()
             raise
-        if self._permits is not None:
-            self.watching.when_ended(run, self._permits.release)
+        if self.turns.is_bounded:
+            self.watching.when_ended(run, self.turns.ended)
         return run
 
     async def resubmit(
@@ -468,12 +453,3 @@ class Client:
             NotFoundError: There is none of this name.
         """
         await self.get_run(name, namespace=namespace).delete()
-
-
-def _ready(parcel: Parcel) -> Callable[[], Awaitable[Parcel]]:
-    """Return what gives a request that was made already."""
-
-    async def plan() -> Parcel:
-        return parcel
-
-    return plan

@@ -85,9 +85,10 @@ def left(client: Client, token: Token[tuple[Client, ...]] | None) -> None:
 
 def _here() -> _Loop:
     loop = asyncio.get_running_loop()
-    if loop not in _loops:
-        _loops[loop] = _Loop()
-    return _loops[loop]
+    here = _loops.get(loop)
+    if here is None:
+        here = _loops[loop] = _Loop()
+    return here
 
 
 async def _default(here: _Loop) -> Client:

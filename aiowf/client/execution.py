@@ -40,19 +40,24 @@ async def execute(
     """Run an operation; see `Client.execute`."""
     if on_cancel not in ON_CANCEL:
         raise ConfigurationError(f'on_cancel={on_cancel!r}: it is "stop", "terminate" or "leave"')
-    limit = seconds(timeout, "timeout")
-    patience = seconds(pending_timeout, "pending_timeout")
-    run = client.run_of(name_of_operation(op, id), check=check, pending_timeout=patience)
+    limit = None if timeout is None else seconds(timeout, "timeout")
+    patience = None if pending_timeout is None else seconds(pending_timeout, "pending_timeout")
+    run: Run[Any] | None = None
     try:
-        if limit is not None:
-            return await _execute_within(client, op, run, id, limit, on_cancel)
-        await client.send_operation(op, run, id=id)
-        return await wait(run, check=check) if op.is_sync else run
+        if limit is None:
+            async with client.turns:
+                name = name_of_operation(op, id)
+                run = client.run_of(name, check=check, pending_timeout=patience)
+                await client.send_operation(op, run, id=id)
+            return await wait(run, check=check) if op.is_sync else run
+        run = client.run_of(name_of_operation(op, id), check=check, pending_timeout=patience)
+        return await _execute_within(client, op, run, id, limit, on_cancel)
     except (asyncio.CancelledError, OperationTimeoutError, OperationStuckError):
-        await give_up(client, run, on_cancel)
+        if run is not None:
+            await give_up(client, run, on_cancel)
         raise
     finally:
-        if op.is_sync:
+        if run is not None and op.is_sync:
             client.watching.unexpect(run)
 
 
@@ -62,7 +67,8 @@ async def _execute_within(
     scope = asyncio.timeout(limit)
     try:
         async with scope:
-            await client.send_operation(op, run, id=id, timeout=limit)
+            async with client.turns:
+                await client.send_operation(op, run, id=id, timeout=limit)
             return await run.wait() if op.is_sync else run
     except TimeoutError:
         if not scope.expired():

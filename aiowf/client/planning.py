@@ -6,18 +6,18 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from attrs import field, frozen
 
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import (
-    Metadata,
     ObjectMeta,
     SubmitOpts,
     TTLStrategy,
     Workflow,
-    WorkflowSpec,
     dumps,
     structure,
+    unstructure,
 )
 from aiowf.manifest.checks import check_size, check_workflow
 from aiowf.manifest.fields import evolve
@@ -139,21 +139,25 @@ async def plan_operation(
     Raises:
         ConfigurationError: It cannot be rendered, or Argo would refuse it; nothing was sent.
     """
-    reply = backend.reply_target(is_sync=op.is_sync, wants_files=op.wants_files)
+    is_sync, wants_files = op.is_sync, op.wants_files
+    reply = backend.reply_target(is_sync=is_sync, wants_files=wants_files)
+    claims: dict[str, bool] = {}
+    for claim in op.claims:
+        claims[claim] = await backend.claim_exists(claim)
     submission = Submission(
         workflow_name=name,
-        claims={claim: await backend.claim_exists(claim) for claim in op.claims},
-        reply=backend.reply_target(is_sync=op.is_sync, wants_files=op.wants_files),
+        claims=claims,
+        reply=reply,
         runtime_image=backend.runtime_image,
-        deadline=math.ceil(timeout) if timeout is not None and op.is_sync else None,
+        deadline=math.ceil(timeout) if timeout is not None and is_sync else None,
     )
     plan = Plan(
         name=name,
         key=idempotency_key(op.name, id),
         durable=id is not None,
         decoders=op.decoders,
-        wants_files=op.wants_files,
-        wants_notice=submission.reply is not None and submission.reply.notify,
+        wants_files=wants_files,
+        wants_notice=reply is not None and reply.notify,
     )
     rendered = op.to_workflow(backend.profile, submission=submission)
     return _parcel(rendered, plan, backend, id=id, replies=reply)
@@ -253,31 +257,33 @@ def _parcel(
     id: str | None = None,
     replies: ReplyTarget | None = None,
 ) -> Parcel:
-    meta = workflow.metadata or ObjectMeta()
-    ours = {labels.SESSION: backend.session_id, labels.IDEMPOTENCY_KEY: plan.key}
+    if workflow.metadata is None or workflow.metadata.name != plan.name:
+        meta = workflow.metadata or ObjectMeta()
+        workflow = evolve(workflow, metadata=evolve(meta, name=plan.name))
+    # What is added is right by itself, and so it goes into the data, behind the checks.
+    data = unstructure(workflow)
+    data.setdefault("apiVersion", "argoproj.io/v1alpha1")
+    data.setdefault("kind", "Workflow")
+    _add(
+        data["metadata"],
+        "labels",
+        {labels.SESSION: backend.session_id, labels.IDEMPOTENCY_KEY: plan.key},
+    )
     notes = backend.reply_annotations() if replies is not None else {}
     if id is not None:
         notes[labels.DURABLE_ID] = id
-    spec = workflow.spec or WorkflowSpec()
-    pods = spec.pod_metadata or Metadata()
-    workflow = evolve(
-        workflow,
-        api_version=workflow.api_version or "argoproj.io/v1alpha1",
-        kind=workflow.kind or "Workflow",
-        metadata=evolve(
-            meta,
-            name=plan.name,
-            labels={**(meta.labels or {}), **ours},
-            annotations={**(meta.annotations or {}), **notes} or None,
-        ),
-        spec=evolve(
-            spec,
-            pod_metadata=evolve(
-                pods, labels={**(pods.labels or {}), labels.OPERATION_ID: plan.key}
-            ),
-        ),
-    )
-    check_workflow(workflow)
-    body = b'{"workflow":' + dumps(workflow) + b"}"
+    if notes:
+        _add(data["metadata"], "annotations", notes)
+    spec = data.setdefault("spec", {})
+    _add(spec.setdefault("podMetadata", {}), "labels", {labels.OPERATION_ID: plan.key})
+    text = orjson.dumps(data, default=unstructure)
+    check_workflow(workflow, text)
+    body = b'{"workflow":%b}' % text
     check_size(body)
-    return Parcel(plan=plan, body=body, window=window_of(spec.ttl_strategy))
+    ttl = workflow.spec.ttl_strategy if workflow.spec else None
+    return Parcel(plan=plan, body=body, window=window_of(ttl))
+
+
+def _add(data: dict[str, Any], key: str, more: Mapping[str, str]) -> None:
+    """Add labels or annotations to metadata in JSON data."""
+    data[key] = {**(data.get(key) or {}), **more}

@@ -59,9 +59,7 @@ async def settle(run: "Run[Any]", end: Awaitable[object]) -> Settled:
     pending = run._client.watching.pending(run)
     if pending is None:
         await end
-        workflow = await _look(run)
-        is_wanted = run._plan is not None and run._plan.wants_files
-        return Settled(workflow, files_of(workflow) if is_wanted else None)
+        return await settled_by_end(run)
     ending = asyncio.ensure_future(end)
     try:
         early = await _before_end(run, pending, ending)
@@ -72,6 +70,13 @@ async def settle(run: "Run[Any]", end: Awaitable[object]) -> Settled:
     finally:
         ending.cancel()
         await asyncio.wait({ending})
+
+
+async def settled_by_end(run: "Run[Any]") -> Settled:
+    """Return the outcome of a run that has ended, and of which no pod sends anything."""
+    workflow = await _look(run)
+    is_wanted = run._plan is not None and run._plan.wants_files
+    return Settled(workflow, files_of(workflow) if is_wanted else None)
 
 
 async def _before_end(

@@ -4,8 +4,6 @@ import asyncio
 import heapq
 import itertools
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define, field
@@ -15,7 +13,7 @@ from aiowf.manifest import Workflow, structure
 from aiowf.wire import labels, nodes
 
 if TYPE_CHECKING:
-    from aiowf.argo import Ending, Subscription
+    from aiowf.argo import Subscription
     from aiowf.client.backend import Backend
     from aiowf.client.run import Run
 
@@ -31,6 +29,8 @@ HOPELESS_AFTER = 120.0
 _SINGLE = 8
 _PAGE = 50
 _FIELDS = ("metadata", "items.metadata.name", "items.metadata.uid", "items.status.nodes")
+# So many are counted in one round of the event loop: there may be ten thousand.
+_AT_ONCE = 200
 # After a look there is no other one for so many seconds per request.
 _REST = 0.1
 _HINTS = {
@@ -40,18 +40,29 @@ _HINTS = {
 
 
 @define(eq=False)
-class _Wait:
+class Wait:
     """A run that somebody awaits.
 
     Attributes:
         run: The run; None when nobody awaits it any more.
         subscription: Its events.
         pause: Seconds without progress after which it is looked at next.
+        due: Loop time at which it is.
     """
 
     run: "Run[Any] | None"
     subscription: "Subscription"
     pause: float
+    due: float = 0.0
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self.run = None
+
+    def __lt__(self, other: "Wait") -> bool:
+        return self.due < other.due
 
 
 @define(eq=False)
@@ -60,8 +71,7 @@ class Stalls:
 
     backend: "Backend"
     # By the time when each is due; what nobody awaits any more leaves when it is due.
-    _heap: list[tuple[float, int, _Wait]] = field(factory=list, init=False)
-    _numbers: "itertools.count[int]" = field(factory=itertools.count, init=False)
+    _heap: list[Wait] = field(factory=list, init=False)
     # Set when something is due earlier than all before.
     _earlier: asyncio.Event = field(factory=asyncio.Event, init=False)
     # Loop time before which nothing is looked at: what is due meanwhile is looked at together.
@@ -78,45 +88,34 @@ class Stalls:
             self._task.cancel()
             await asyncio.wait({self._task})
 
-    async def end(self, run: "Run[Any]", subscription: "Subscription") -> "Ending":
-        """Wait for the end of a run.
-
-        Raises:
-            OperationStuckError: It will never come.
-        """
-        with self.looking(run, subscription):
-            return await subscription.ended()
-
-    @contextmanager
-    def looking(self, run: "Run[Any]", subscription: "Subscription") -> Iterator[None]:
+    def looking(self, run: "Run[Any]", subscription: "Subscription") -> Wait:
         """Look at a run while somebody waits on its subscription, and interrupt who waits in vain.
 
-        The error with which they are interrupted is an OperationStuckError.
+        The error with which they are interrupted is an OperationStuckError. To be entered by
+        `with`; it is no generator, since ten thousand may wait.
         """
         patience = run._pending_timeout
         pause = FIRST_LOOK if patience is None else min(FIRST_LOOK, patience)
-        waiting = _Wait(run, subscription, pause)
+        waiting = Wait(run, subscription, pause)
         self._push(waiting, asyncio.get_running_loop().time() + pause)
-        try:
-            yield
-        finally:
-            waiting.run = None
+        return waiting
 
-    def _push(self, waiting: _Wait, due: float) -> None:
-        if not self._heap or due < self._heap[0][0]:
+    def _push(self, waiting: Wait, due: float) -> None:
+        if not self._heap or due < self._heap[0].due:
             self._earlier.set()
-        heapq.heappush(self._heap, (due, next(self._numbers), waiting))
+        waiting.due = due
+        heapq.heappush(self._heap, waiting)
 
     async def _look_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            due = max(self._heap[0][0], self._rested_at) if self._heap else None
+            due = max(self._heap[0].due, self._rested_at) if self._heap else None
             self._earlier.clear()
             try:
                 async with asyncio.timeout_at(due):
                     await self._earlier.wait()
             except TimeoutError:
-                stalled = self._stalled(loop.time())
+                stalled = await self._stalled(loop.time())
                 if not stalled:
                     continue
                 try:
@@ -124,11 +123,15 @@ class Stalls:
                 except (AiowfError, OSError) as error:
                     log.warning("runs without progress cannot be looked at: %s", error)
 
-    def _stalled(self, now: float) -> list[_Wait]:
+    async def _stalled(self, now: float) -> list[Wait]:
         """Take what is due, and return those that have made no progress meanwhile."""
-        found = []
-        while self._heap and self._heap[0][0] <= now:
-            waiting = heapq.heappop(self._heap)[2]
+        found: list[Wait] = []
+        for number in itertools.count(1):
+            if not self._heap or self._heap[0].due > now:
+                return found
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+            waiting = heapq.heappop(self._heap)
             run, subscription = waiting.run, waiting.subscription
             if run is None or subscription.is_settled:
                 continue
@@ -137,13 +140,15 @@ class Stalls:
                 self._push(waiting, subscription.changed_at + waiting.pause)
             else:
                 found.append(waiting)
-        return found
+        raise AssertionError("a count has no end")  # pragma: no cover
 
-    async def _look(self, stalled: list[_Wait]) -> None:
+    async def _look(self, stalled: list[Wait]) -> None:
         now = asyncio.get_running_loop().time()
-        for waiting in stalled:
+        for number, waiting in enumerate(stalled, 1):
             still = now - waiting.subscription.changed_at
             waiting.pause = still + min(max(still, 1.0), RAREST_LOOK)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
         try:
             if len(stalled) <= _SINGLE + len(self._heap) / _PAGE:
                 requests = await self._ask_each(stalled)
@@ -151,16 +156,18 @@ class Stalls:
                 requests = await self._list(stalled)
             self._rested_at = now + _REST * requests
         finally:
-            for waiting in stalled:
+            for number, waiting in enumerate(stalled, 1):
                 self._push(waiting, waiting.subscription.changed_at + waiting.pause)
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
-    async def _ask_each(self, stalled: list[_Wait]) -> int:
+    async def _ask_each(self, stalled: list[Wait]) -> int:
         """Ask for each by its name; return the number of requests."""
         for start in range(0, len(stalled), _SINGLE):
             await asyncio.gather(*map(self._ask, stalled[start : start + _SINGLE]))
         return len(stalled)
 
-    async def _ask(self, waiting: _Wait) -> None:
+    async def _ask(self, waiting: Wait) -> None:
         run = waiting.run
         if run is None:
             return
@@ -171,7 +178,7 @@ class Stalls:
             return
         self._judge(waiting, workflow)
 
-    async def _list(self, stalled: list[_Wait]) -> int:
+    async def _list(self, stalled: list[Wait]) -> int:
         """List all that have not ended; return the number of requests."""
         wanted = {each.subscription.uid: each for each in stalled}
         pages = 0
@@ -191,7 +198,7 @@ class Stalls:
         others = [each for each in wanted.values() if each.run and each.run._subscription is None]
         return pages + await self._ask_each(others)
 
-    def _judge(self, waiting: _Wait, workflow: Workflow) -> None:
+    def _judge(self, waiting: Wait, workflow: Workflow) -> None:
         """Tell what a pending pod says; end the wait if it says it for too long."""
         run = waiting.run
         pending = next(iter(nodes.pending_nodes(workflow)), None)

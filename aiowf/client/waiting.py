@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiowf.client.outcome import build_result, decoders_of, large_values
 from aiowf.client.remedies import remedy
-from aiowf.client.settling import settle
+from aiowf.client.settling import Settled, settle, settled_by_end
 from aiowf.errors import (
     AiowfError,
     ConfigurationError,
@@ -46,35 +46,45 @@ async def wait(
     run: "Run[Any]", *, timeout: float | timedelta | None = None, check: bool = True
 ) -> "Result[Any]":
     """Wait for the end of a run; see `Run.wait`."""
-    limit = seconds(timeout, "timeout")
     if run._result is None:
-        if limit is None:
+        if timeout is not None:
+            result = await _result_within(run, timeout)
+        elif run._subscription is None or run._client.watching.pending(run) is not None:
             result = await _result(run)
-        else:
-            result = await _result_within(run, limit)
+        else:  # a case of `_result` that holds less memory while it waits
+            with run._client.stalls.looking(run, run._subscription):
+                accept(run, await run._subscription.ended())
+            result = await _built(run, await settled_by_end(run))
         run._result, run.phase = result, result.phase
     if check and not run._result.succeeded:
         raise await _failure(run, run._result)
     return run._result
 
 
-async def _result_within(run: "Run[Any]", limit: float) -> "Result[Any]":
+async def _result_within(run: "Run[Any]", timeout: float | timedelta) -> "Result[Any]":
+    limit = seconds(timeout, "timeout")
     scope = asyncio.timeout(limit)
     try:
         async with scope:
             return await _result(run)
     except TimeoutError:
-        if not scope.expired():
+        if limit is None or not scope.expired():
             raise
         raise _not_yet(run, limit) from None
 
 
 async def _result(run: "Run[Any]") -> "Result[Any]":
-    if run._subscription is not None:  # a case of `follow` that holds less memory while it waits
-        settled = await settle(run, _accepted_end(run, run._subscription))
-    else:
-        async with run._client.watching.follow(run) as subscription:
-            settled = await settle(run, _accepted_end(run, subscription))
+    async with run._client.watching.follow(run) as subscription:
+        settled = await settle(run, _accepted_end(run, subscription))
+    return await _built(run, settled)
+
+
+async def _accepted_end(run: "Run[Any]", subscription: "Subscription") -> None:
+    with run._client.stalls.looking(run, subscription):
+        accept(run, await subscription.ended())
+
+
+async def _built(run: "Run[Any]", settled: Settled) -> "Result[Any]":
     decoders = run._plan.decoders if run._plan else decoders_of(settled.workflow)
     meta = settled.workflow.metadata or ObjectMeta()
     fetched = {
@@ -83,10 +93,6 @@ async def _result(run: "Run[Any]") -> "Result[Any]":
     }
     run._client.watching.unexpect(run)
     return build_result(settled, decoders, fetched=fetched)
-
-
-async def _accepted_end(run: "Run[Any]", subscription: "Subscription") -> None:
-    accept(run, await run._client.stalls.end(run, subscription))
 
 
 def accept(run: "Run[Any]", ending: "Ending") -> None:

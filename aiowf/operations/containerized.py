@@ -206,13 +206,11 @@ class ContainerizedOperation(ManagedOperation):
         )
         return text
 
-    async def _execute(self, client: "Client | None", **options: Any) -> Any:
-        """Hand the operation to a client."""
-        if client is None:
-            from aiowf.client.current import current_client
 
-            client = await current_client()
-        return await client.execute(self, **options)
+async def _current_client() -> "Client":
+    from aiowf.client.current import current_client
+
+    return await current_client()
 
 
 class AsyncOperation(ContainerizedOperation, Generic[T]):
@@ -245,8 +243,8 @@ class AsyncOperation(ContainerizedOperation, Generic[T]):
             OperationTimeoutError: It could not be submitted in time.
             ArgoError: The server refused it.
         """
-        run: Run[T] = await self._execute(
-            client,
+        run: Run[T] = await (client or await _current_client()).execute(
+            self,
             id=id,
             timeout=timeout,
             pending_timeout=pending_timeout,
@@ -290,8 +288,8 @@ class WaitingOperation(ContainerizedOperation, SyncOperation, Generic[T]):
             OperationStuckError: A pod of it can never start.
             ArgoError: The server refused it.
         """
-        result: Result[T] = await self._execute(
-            client,
+        result: Result[T] = await (client or await _current_client()).execute(
+            self,
             id=id,
             timeout=timeout,
             pending_timeout=pending_timeout,

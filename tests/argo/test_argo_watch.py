@@ -398,11 +398,11 @@ async def test_closing_settles_everything(argo: ArgoSession, router: respx.Route
     async with Watch(argo) as watch:
         subscription = watch.follow("w", "u")
         waiting = [
-            asyncio.create_task(subscription.ended()),
+            asyncio.ensure_future(subscription.ended()),
             asyncio.create_task(_all(subscription)),
         ]
         await asyncio.sleep(0)
-        cancelled = asyncio.create_task(subscription.ended())
+        cancelled = asyncio.ensure_future(subscription.ended())
         await asyncio.sleep(0)
         cancelled.cancel()
         await asyncio.wait([cancelled])
@@ -521,7 +521,7 @@ async def test_a_pending_workflow_takes_little_memory(argo: ArgoSession) -> None
             told = as_event("MODIFIED", workflow("Running", n, uid=f"u{n}", name=f"w{n}"))
             assert told is not None
             watch._take(told)
-        waiting = [asyncio.create_task(each.ended()) for each in followed]
+        waiting = [asyncio.ensure_future(each.ended()) for each in followed]
         await asyncio.sleep(0)
         after, _ = tracemalloc.get_traced_memory()
     finally:

@@ -204,7 +204,8 @@ async def test_the_phase_is_kept_fresh(client: aiowf.Client) -> None:
     run = await operations.SingleTaskOperation("fresh-", tasks.BashTask("t", "true")).execute(
         client=client
     )
-    await run._client.stalls.end(run, run._subscription)  # type: ignore[arg-type]
+    assert run._subscription is not None
+    await run._subscription.ended()
     assert "Succeeded" == run.phase
     assert f"<Run default/{run.name} [Succeeded]>" == repr(run)
 

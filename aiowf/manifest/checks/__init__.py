@@ -24,6 +24,7 @@ from aiowf.manifest.checks.templates import (
     check_template,
     check_volumes,
 )
+from aiowf.manifest.converter import dumps
 from aiowf.manifest.kubernetes import ObjectMeta, PersistentVolumeClaim
 from aiowf.manifest.names import MAX_LABEL, dns_label, dns_subdomain, template_name
 from aiowf.manifest.template import Metadata, Template
@@ -50,7 +51,7 @@ _DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 _SHUTDOWN = ("Stop", "Terminate")
 
 
-def check_workflow(workflow: Workflow) -> None:
+def check_workflow(workflow: Workflow, text: bytes | None = None) -> None:
     """Check a workflow as Argo does before it creates one, and more.
 
     Checked: names, that they are unique and that they are defined where they are used (templates,
@@ -73,7 +74,10 @@ def check_workflow(workflow: Workflow) -> None:
     if spec.workflow_template_ref is not None and spec.templates:
         findings.add("templates", "not allowed together with workflowTemplateRef")
     _check_policies(spec, findings)
-    _check_templates(spec, global_scope(workflow), findings)
+    scope = global_scope(workflow)
+    # Most workflows name nothing but what resolves everywhere: one look, instead of one per part.
+    plain = all_resolve(dumps(spec) if text is None else text, scope)
+    _check_templates(spec, scope, findings, plain=plain)
     findings.raise_first()
 
 
@@ -161,15 +165,14 @@ def _check_claim(claim: PersistentVolumeClaim | None, where: str, findings: Find
         findings.choice(mode, _ACCESS_MODES, where, f"spec.accessModes[{index}]")
 
 
-def _check_templates(spec: WorkflowSpec, scope: Scope, findings: Findings) -> None:
+def _check_templates(spec: WorkflowSpec, scope: Scope, findings: Findings, *, plain: bool) -> None:
+    """Check templates and what calls them; `plain`: every tag is known to resolve."""
     templates = spec.templates or ()
     if len(templates) > MAX_TEMPLATES:
         findings.add("templates", f"{len(templates)} templates; Argo takes at most {MAX_TEMPLATES}")
     findings.names(templates, template_name, "templates")
     by_name = {item.name or "": item for item in templates if item is not None}
     library = Library(by_name, complete=spec.workflow_template_ref is None)
-    # Most workflows name nothing but what resolves everywhere: one look, instead of one per part.
-    plain = all_resolve(spec, scope)
     around = Surroundings(
         library=library,
         scope=EVERYTHING if plain else scope,

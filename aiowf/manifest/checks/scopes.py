@@ -7,8 +7,6 @@ WorkflowTemplate, labels, global outputs) is taken to resolve.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
-from types import NoneType
 from typing import Any
 
 import orjson
@@ -24,8 +22,6 @@ Call = WorkflowStep | DAGTask  # what runs a template
 # Roots of the tags that Argo checks (`{{item}}`, `{{retries}}` and the like are not among them).
 _ROOTS = ("inputs.", "item.", "outputs.", "pod.", "steps.", "tasks.", "workflow.")
 _TAG = re.compile(rb"\{\{(.*?)\}\}", re.DOTALL)
-_TAG_IN_TEXT = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
-_WITHOUT_TEXT = frozenset({bool, float, int, NoneType})
 
 _ALWAYS = frozenset(
     {
@@ -146,33 +142,14 @@ def template_scope(template: Template, outer: Scope) -> Scope:
     return evolve(outer, names=frozenset(names))
 
 
-def all_resolve(part: Any, scope: Scope) -> bool:
-    """Return whether every `{{…}}` in a value, or in JSON data, resolves.
+def all_resolve(text: bytes, scope: Scope) -> bool:
+    """Return whether every `{{…}}` in JSON text resolves.
 
     This one look at a whole workflow is all that most of them need; `unresolved` says what is
     wrong, and where.
     """
-    items = [part]
-    for item in items:  # grows on the way
-        kind = item.__class__
-        if kind is str:
-            if "{{" in item and not all(map(scope.resolves, _tags(item))):
-                return False
-        elif kind is tuple or kind is list:
-            items += item
-        elif kind is dict:
-            items += item
-            items += item.values()
-        elif kind not in _WITHOUT_TEXT:
-            items += item.__dict__.values()
-    return True
-
-
-@lru_cache(1024)
-def _tags(text: str) -> tuple[str, ...]:
-    """Return the tags in a text that Argo checks."""
-    tags = (match[1].strip() for match in _TAG_IN_TEXT.finditer(text))
-    return tuple(tag for tag in tags if tag.startswith(_ROOTS))
+    tags = (tag.decode().strip() for tag in _TAG.findall(text))
+    return all(not tag.startswith(_ROOTS) or scope.resolves(tag) for tag in tags)
 
 
 def unresolved(data: Any, scope: Scope, where: str = "") -> Iterator[tuple[str, str]]:
