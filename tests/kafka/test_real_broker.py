@@ -4,9 +4,10 @@ import asyncio
 import gc
 import os
 import signal
+import socket
 import subprocess
 import sys
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from broker import Broker
 import aiowf
 from aiowf import operations, tasks
 from aiowf.engine import launch
+from aiowf.engine.launcher import Outside
 from aiowf.errors import ReplyError
 from aiowf.replies import KafkaSettings
 from aiowf.replies.kafka import KafkaChannel
@@ -248,14 +250,13 @@ async def test_another_process_takes_over_after_a_kill(shared: Broker, tmp_path:
     """The client is killed; the same line in a new process gives the same files, sent meanwhile."""
     script = tmp_path / "client.py"
     script.write_text(CLIENT)
-    async with asyncio.timeout(90), launch(token="t") as engine:
-        command = [
-            sys.executable,
-            str(script),
-            engine.server,
-            f"Bearer {engine.token}",
-            shared.server,
-        ]
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        await stack.enter_async_context(asyncio.timeout(90))
+        outside = Outside(listener, lambda _: None)
+        engine = await stack.enter_async_context(launch(outside=outside))
+        command = [sys.executable, str(script), url, f"Bearer {engine.token}", shared.server]
         first = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
         assert first.stdout is not None
         assert await first.stdout.readline() == b"submitted\n"

@@ -9,6 +9,7 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from attrs import evolve
 from mock_kafka import MockCluster, mock_cluster
 
 from aiowf.errors import ReplyError
@@ -476,3 +477,32 @@ async def test_an_old_broker_tells_no_topic_id(
         assert channel.place.log != "/"
         await send(cluster, channel, b"1")
         assert await taken.until(b"1") == [b"1"]
+
+
+async def test_a_topic_that_vanishes_is_waited_for(
+    cluster: MockCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deleted while it is read, and its brokers away meanwhile: it is read when it is back."""
+    real, answers = reading.identify, 3
+
+    async def identify(client: object, topic: str) -> reading.Identity:
+        nonlocal answers
+        answers -= 1
+        if answers == 1:
+            raise KafkaError("no broker answers")
+        found = await real(client, topic)
+        return found if answers < 1 else evolve(found, partitions=0)
+
+    with faster(monkeypatch):
+        async with opened(cluster.servers) as channel:
+            reader = LogReader(channel._connector, TOPIC, 1)
+            await reader.open(at_end=False)
+            monkeypatch.setattr(reading, "identify", identify)
+            failing_once(monkeypatch, "getmany", OffsetOutOfRangeError({}))
+            batches = reader.batches()
+            waiting = asyncio.ensure_future(anext(batches))
+            await asyncio.to_thread(cluster.send, TOPIC, 1, [Record(b"back")])
+            assert [each.value for each in await waiting] == [b"back"]
+            await batches.aclose()
+            await reader.close()
+    assert answers < 1

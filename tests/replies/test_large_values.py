@@ -13,8 +13,8 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from mock_kafka import MockCluster, mock_cluster
 import aiowf
 from aiowf import operations, tasks
 from aiowf.engine import launch
+from aiowf.engine.launcher import Outside
 from aiowf.errors import CorruptResultsError, MissingResultsError, ReplyError
 from aiowf.manifest import ObjectMeta, dumps
 from aiowf.manifest.rendering import ReplyTarget, Submission
@@ -83,19 +84,28 @@ def length(text: str) -> int:
     return len(text)
 
 
+@asynccontextmanager
+async def served() -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """Serve an engine as an Argo Server is; give its address and what else a client is told."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        outside = Outside(listener, lambda _: None)
+        async with asyncio.timeout(60), launch(outside=outside) as engine:
+            yield url, {"token": f"Bearer {engine.token}", "namespace": "default"}
+
+
 async def test_a_large_value_travels_on_a_server(cluster: MockCluster) -> None:
     """On a server with Kafka a value over 256 KB comes back, and reaches a later task."""
     large = tasks.PythonTask("large", repeat, args=("é{{x}}$", 200_000))
     size = tasks.PythonTask("size", length, args=(large.output,))
     op = operations.PipelineOperation("large-", (large, size))
-    async with asyncio.timeout(60), launch(token="t") as engine:
-        options: dict[str, Any] = {"token": f"Bearer {engine.token}", "namespace": "default"}
-        async with aiowf.connect(engine.server, kafka=cluster.servers, **options) as client:
+    async with served() as (url, options):
+        async with aiowf.connect(url, kafka=cluster.servers, **options) as client:
             run = await op.execute(client=client)
             result = await run
             workflow = json.loads(dumps(await run.workflow()))
         assert (result.value, result.values[large]) == (1_400_000, "é{{x}}$" * 200_000)
-        async with aiowf.connect(engine.server, kafka=False, **options) as client:
+        async with aiowf.connect(url, kafka=False, **options) as client:
             with pytest.raises(
                 MissingResultsError, match=r"value of large is in Kafka(.|\n)*KAFKA"
             ):
@@ -113,17 +123,13 @@ async def test_a_value_that_the_engine_keeps_is_fetched_from_it(cluster: MockClu
     op = operations.DistributedSyncOperation(
         "large-", tasks.PythonTask("large", repeat, args=("x", 300_000))
     )
-    async with asyncio.timeout(60), launch(token="t") as engine:
-        options: dict[str, Any] = {"token": f"Bearer {engine.token}", "namespace": "default"}
-        async with aiowf.connect(engine.server, kafka=False, **options) as client:
-            assert (await op.execute(client=client)).value == "x" * 300_000
-            missing = LargeValue("0", 1)
-            with pytest.raises(
-                MissingResultsError, match="the value of large is not on this server"
-            ):
-                await client.backend.fetch_value(
-                    ObjectMeta(name="other", namespace="default"), "large", missing
-                )
+    async with served() as (url, options), aiowf.connect(url, kafka=False, **options) as client:
+        assert (await op.execute(client=client)).value == "x" * 300_000
+        missing = LargeValue("0", 1)
+        with pytest.raises(MissingResultsError, match="the value of large is not on this server"):
+            await client.backend.fetch_value(
+                ObjectMeta(name="other", namespace="default"), "large", missing
+            )
 
 
 def test_only_what_may_be_large_brings_the_code_along() -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -179,6 +181,24 @@ def test_wrong_use_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a command that there is, the usage is printed."""
     assert main(["nonsense"], {}) == 2
     assert "notify|send-results" in capsys.readouterr().err
+
+
+def test_without_a_termination_log_the_log_has_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Outside of a pod, or where it cannot be written, nothing but the log says why."""
+    assert main(["notify"], {"AIOWF_TERMINATION_LOG": str(tmp_path)}) == 2
+    told = capsys.readouterr().err
+    assert "nowhere to send the notice to. Set queue_name or AIOWF_REPLY_TOPIC." in told
+
+
+def test_the_module_is_the_command(tmp_path: Path) -> None:
+    """`python -m aiowf.runtime` ends with the command's exit code."""
+    command = [sys.executable, "-m", "aiowf.runtime", "notify"]
+    env = {"AIOWF_TERMINATION_LOG": str(tmp_path / "note")}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("ConfigurationError: there is nowhere to send")
 
 
 def test_without_a_channel_small_files_go_into_a_file(
