@@ -24,6 +24,30 @@ export function keepToken(token) {
   sessionStorage.setItem(KEY, token);
 }
 
+// Other tabs of this page, and nobody else: the channel is the origin's.
+const tabs = new BroadcastChannel(KEY);
+tabs.addEventListener("message", ({ data }) => {
+  const token = sessionStorage.getItem(KEY);
+  if (data === "?" && token) tabs.postMessage({ token });
+});
+
+/** Ask the other tabs for their token; return whether one has another than this one. */
+export function borrowToken() {
+  const own = sessionStorage.getItem(KEY);
+  return new Promise((resolve) => {
+    const hear = ({ data }) => data.token && data.token !== own && end(data.token);
+    const end = (token) => {
+      clearTimeout(patience);
+      tabs.removeEventListener("message", hear);
+      if (token) keepToken(token);
+      resolve(Boolean(token));
+    };
+    const patience = setTimeout(end, 250);
+    tabs.addEventListener("message", hear);
+    tabs.postMessage("?");
+  });
+}
+
 /** Return the path of a workflow in the API. */
 export function workflowPath(namespace, name) {
   return `/api/v1/workflows/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;

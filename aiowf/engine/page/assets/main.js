@@ -1,6 +1,6 @@
 /* The page's addresses, and which view stands at each. */
 
-import { takeToken } from "./api.js";
+import { borrowToken, takeToken } from "./api.js";
 import { h, put, say } from "./dom.js";
 import { List } from "./list.js";
 import { idle, plainPage } from "./signs.js";
@@ -13,6 +13,8 @@ const GONE = "It was deleted, by somebody or when its time was over, or the engi
 const main = document.getElementById("main");
 let view = null;
 let hiding = 0;
+// Once is enough: tabs whose tokens are all old would ask one another for ever.
+let borrowed = false;
 
 /** Show what stands at the present address. */
 function show() {
@@ -52,9 +54,16 @@ function begin() {
 function refused(error) {
   close();
   idle();
-  if (error.status === 401) askForToken(main, begin);
+  if (error.status === 401) authorise();
   else if (error.status === 404) missing("There is no such workflow", GONE);
   else missing("The engine refuses this", error.message);
+}
+
+async function authorise() {
+  const first = !borrowed;
+  borrowed = true;
+  if (first && (await borrowToken())) show();
+  else askForToken(main, begin);
 }
 
 function missing(title, message = "") {
