@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+import aiohttp
 import attrs
 import pytest
 
 import aiowf
+import aiowf.testing
 from aiowf import operations, tasks
+from aiowf.engine.addresses import REHEARSAL
 from aiowf.errors import (
     ConfigurationError,
     NotFoundError,
@@ -250,3 +253,20 @@ async def test_a_pod_that_never_starts_holds_no_time(aiowf_engine: AiowfEngine) 
         await late.execute()
     assert caught.value.result is not None
     assert timedelta(hours=1) <= (caught.value.result.duration or timedelta())
+
+
+async def test_only_the_test_itself_sets_the_stage(aiowf_engine: AiowfEngine) -> None:
+    """Without the token of the session nobody clears the engine, or moves its clock."""
+    connector = aiohttp.UnixConnector(aiowf_engine.server.removeprefix("unix:"))
+    async with aiohttp.ClientSession(connector=connector) as session:
+        answers = [
+            await session.put(f"http://engine{REHEARSAL}", json={}),
+            await session.post(f"http://engine{REHEARSAL}/skip", json={"seconds": 1}),
+        ]
+    assert [401, 401] == [answer.status for answer in answers]
+
+
+def test_a_misspelt_name_is_no_member() -> None:
+    """The room answers for its own names alone."""
+    with pytest.raises(AttributeError, match="has no attribute 'Engine'"):
+        _ = aiowf.testing.Engine  # type: ignore[attr-defined]
