@@ -249,15 +249,13 @@ def _exit_handler(
         env.append(EnvVar(name="queue_name", value=env_value(notify.queue)))
     if notify and notify.payload is not None:
         env.append(EnvVar(name="payload", value=env_value(notify.payload)))
+    container = Container(env=tuple(env), volume_mounts=profile.mounts or None)
     if notify and notify.image:
-        container = Container(
-            image=profile.image(notify.image, "on_exit_notify.image"), env=tuple(env)
-        )
+        image = profile.image(notify.image, "on_exit_notify.image")
+        container = evolve(container, image=image)
     else:
         image = runtime_image(profile, known.runtime_image, "the exit notice")
-        container = Container(
-            image=image, command=RUNTIME_COMMAND, args=("notify",), env=tuple(env)
-        )
+        container = evolve(container, image=image, command=RUNTIME_COMMAND, args=("notify",))
     return Template(
         name=EXIT_HANDLER,
         container=container,

@@ -198,6 +198,16 @@ def test_who_is_not_asked_to_notify_does_not() -> None:
     assert "onExit" not in render()
 
 
+def test_the_exit_handler_mounts_what_every_container_does() -> None:
+    """Such as the certificate that a notice's pod has to show to Kafka."""
+    mount = {"name": "certificate", "mountPath": "/certificate"}
+    volume = {"name": "certificate", "secret": {"secretName": "kafka-user"}}
+    op = operations.SingleTaskOperation("op", A, on_exit_notify={"queue": "q"})
+    profile = Profile(runtime_image="runtime:1", volumes=[volume], mounts=[mount])
+    container, _ = handler(unstructure(op.to_workflow(profile).spec))
+    assert container["volumeMounts"] == [mount]
+
+
 def test_the_exit_handler_may_run_where_the_other_pods_do() -> None:
     """It satisfies the workflow's affinity by itself, when no other pod is left."""
     spec = render(
