@@ -30,6 +30,7 @@ class Settings:
         ca_file: Certificates of the authorities to trust instead of the system's, or None.
         cert_file: The client's own certificate, or None.
         key_file: Its key, or None if it is in the same file.
+        is_engine: Whether an embedded engine of this user's is known to listen there.
         trust_env: Whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY are heeded.
     """
 
@@ -41,6 +42,7 @@ class Settings:
     ca_file: str | None = None
     cert_file: str | None = None
     key_file: str | None = None
+    is_engine: bool = False
     trust_env: bool = True
 
     @property
@@ -173,7 +175,7 @@ def _with_announced(
     if found is None:
         return settings, None
     if not settings.unix_path:
-        settings = evolve(settings, url=f"http://{found.server}")
+        settings = evolve(settings, url=f"http://{found.server}", is_engine=True)
     if not environ.get("ARGO_TOKEN"):
         settings = evolve(settings, token=found.token or None)
     return settings, found.namespace

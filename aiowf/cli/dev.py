@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -82,7 +82,7 @@ def dev(
         images=_images(images),
         max_pods=max_pods,
         claims=claims,
-        **_token(target),
+        token=_token(target),
     )
     with ExitStack() as stack:
 
@@ -146,12 +146,11 @@ def _images(words: Sequence[str]) -> Mapping[str, Sequence[str]]:
     return found
 
 
-def _token(target: Target) -> dict[str, Any]:
+def _token(target: Target) -> str | None:
     """Return the token that is given; without one the engine makes its own."""
-    if target.token_file is not None:
-        with open(target.token_file, encoding="utf-8") as file:
-            return {"token": file.read().strip()}
-    return {"token": os.environ["AIOWF_DEV_TOKEN"]} if os.environ.get("AIOWF_DEV_TOKEN") else {}
+    if target.token_file is None:
+        return None
+    return Path(target.token_file).read_text(encoding="utf-8").strip()
 
 
 def _check_display(unix_socket: str | None) -> None:

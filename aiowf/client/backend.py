@@ -223,10 +223,12 @@ async def open_backend(settings: ClientSettings, stack: AsyncExitStack) -> Backe
     session = await stack.enter_async_context(
         ArgoSession(place, token=settings.token, namespace=settings.namespace)
     )
-    backend = Backend(settings, session, session.namespace, has_engine=settings.joins_engine)
+    has_engine = settings.joins_engine or place.is_engine
+    backend = Backend(settings, session, session.namespace, has_engine=has_engine)
     await _open_kafka(backend, stack)
-    if place.unix_path and backend.channel is None:
-        await _open_channel(backend, stack, place.unix_path, str(session.settings.token or ""))
+    token = session.settings.token
+    if has_engine and backend.channel is None and isinstance(token, str | None):
+        await _open_channel(backend, stack, place.unix_path or place.url, token or "")
     if settings.completion == "notice" and backend.channel is None:
         raise ConfigurationError(
             'completion="notice" needs a reply channel, and none is configured',
@@ -278,12 +280,10 @@ async def _open_engine(settings: ClientSettings, stack: AsyncExitStack) -> Backe
     return backend
 
 
-async def _open_channel(
-    backend: Backend, stack: AsyncExitStack, socket_path: str, token: str
-) -> None:
-    """Open the reply channel over the embedded engine's own socket."""
+async def _open_channel(backend: Backend, stack: AsyncExitStack, place: str, token: str) -> None:
+    """Open the reply channel of an embedded engine: over its socket, or where it is served."""
     from aiowf.replies.engine import EngineChannel
 
     backend.channel = await stack.enter_async_context(
-        EngineChannel(socket_path, token, topic=f"aiowf-replies.{backend.session_id}")
+        EngineChannel(place, token, topic=f"aiowf-replies.{backend.session_id}")
     )

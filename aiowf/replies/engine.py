@@ -13,27 +13,36 @@ from aiowf.errors import EngineError
 from aiowf.replies.channel import Place
 from aiowf.wire.frames import FrameDecoder, FrameError, Record, encode_frame
 
-_BASE = "http://engine/aiowf/v1/topics"
+_PATH = "/aiowf/v1/topics"
 _CHUNK = 256 * 1024
 
 
 class EngineChannel:
     """Carries records to and from the topics of an embedded engine.
 
-    Attributes:
+    Args:
+        place: Path of the engine's Unix socket, or "http://host:port" of one that is served.
+        token: The engine's token.
         topic: The topic to which the pods of this client reply.
+
+    Attributes:
+        topic: That topic.
     """
 
-    def __init__(self, socket_path: str, token: str, *, topic: str) -> None:
+    def __init__(self, place: str, token: str, *, topic: str) -> None:
         self.topic = topic
-        self._socket_path = socket_path
-        self._headers = {"Authorization": token if " " in token else f"Bearer {token}"}
+        self._socket_path = None if place.startswith("http://") else place
+        self._base = f"{'http://engine' if self._socket_path else place}{_PATH}"
+        header = token if " " in token else f"Bearer {token}"
+        self._headers = {"Authorization": header} if token else {}
         # Open exactly between __aenter__ and __aexit__.
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.UnixConnector(self._socket_path, limit=0),
+            connector=aiohttp.UnixConnector(self._socket_path, limit=0)
+            if self._socket_path
+            else aiohttp.TCPConnector(limit=0),
             headers=self._headers,
             timeout=aiohttp.ClientTimeout(total=None),
         )
@@ -64,11 +73,11 @@ class EngineChannel:
 
     async def publish(self, topic: str, record: Record) -> None:
         """Send a record, and return when it is safe."""
-        await self._call("POST", f"{_topic(topic)}/records", encode_frame(record))
+        await self._call("POST", f"{self._topic(topic)}/records", encode_frame(record))
 
     async def subscribe(self, topic: str, group: str) -> AsyncGenerator[Record, None]:
         """Yield the records of a queue; one is committed when the next one is asked for."""
-        path = f"{_topic(topic)}/groups/{quote(group, safe='')}"
+        path = f"{self._topic(topic)}/groups/{quote(group, safe='')}"
         begin = orjson.loads(await self._call("GET", path))["offset"] or 0
         async with aclosing(self.read(Place(topic, offset=begin))) as batches:
             async for batch in batches:
@@ -79,7 +88,7 @@ class EngineChannel:
 
     async def read(self, place: Place) -> AsyncGenerator[list[Record], None]:
         """Yield the records from a place on, for ever."""
-        url = f"{_topic(place.topic)}/records?offset={place.offset}"
+        url = f"{self._topic(place.topic)}/records?offset={place.offset}"
         try:
             async with self._opened().get(url) as answer:
                 await _check(answer)
@@ -90,6 +99,9 @@ class EngineChannel:
         except (aiohttp.ClientError, OSError, FrameError) as error:
             raise EngineError(f"the embedded engine is gone: {error}") from error
         raise EngineError(f"the embedded engine ended the stream of topic {place.topic}")
+
+    def _topic(self, topic: str) -> str:
+        return f"{self._base}/{quote(topic, safe='')}"
 
     async def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
         try:
@@ -106,10 +118,6 @@ class EngineChannel:
         if self._session is None:
             raise EngineError("the channel is not open")
         return self._session
-
-
-def _topic(topic: str) -> str:
-    return f"{_BASE}/{quote(topic, safe='')}"
 
 
 async def _check(answer: aiohttp.ClientResponse) -> None:

@@ -29,6 +29,9 @@ def test_the_address_is_all_that_the_other_terminal_needs(
             assert 0 == aiowf("submit", "etl.yaml", "--wait").code
             monkeypatch.setenv("ARGO_SERVER", address.replace("http://127.0.0.1", "localhost"))
             assert "etl-" in aiowf("list").out
+            # Files come back, as from an engine of one's own.
+            assert 0 == aiowf("run", "cli_flow.py:filed", "--files", "out").code
+            assert "hello" == (here / "out" / "out.txt").read_text()
             notes = list((here / "state" / "aiowf" / "servers").iterdir())
             assert [0o600] == [note.stat().st_mode & 0o777 for note in notes]
         finally:
@@ -56,6 +59,7 @@ def test_a_unix_socket_and_no_token(
             lines = [process.stdout.readline() for _ in range(6)]
             assert "--no-auth" in lines[-1]
             assert 0 == aiowf("list", "--server", f"unix:{path}").code
+            assert 0 == aiowf("run", "cli_flow.py:filed", "--server", f"unix:{path}").code
         finally:
             process.terminate()
             process.communicate(timeout=30)
@@ -106,3 +110,26 @@ def test_the_page_is_opened_without_its_token_on_a_command_line(
     seen = (here / "seen").read_text()
     assert (True, False) == (seen.strip().endswith(".html"), "token" in seen)
     assert f"{line.partition('at ')[2].partition(';')[0]}/#token=" in (here / "copy").read_text()
+
+
+def test_a_token_of_ones_own(aiowf: Command, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes from a file, and is asked for; a file that is not there is told."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(here / "state"))
+    (here / "token").write_text("my-own-token\n")
+    with start("dev", "--port", "0", "--token-file", "token") as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().partition("at ")[2].partition(";")[0]
+            monkeypatch.setenv("XDG_STATE_HOME", str(here / "elsewhere"))
+            assert 5 == aiowf("list", "--server", address).code
+            monkeypatch.setenv("ARGO_TOKEN", "Bearer my-own-token")
+            assert 0 == aiowf("list", "--server", address).code
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.stdout.read()  # type: ignore[union-attr]
+    assert not (here / "state" / "aiowf" / "token").exists()
+    done = aiowf("dev", "--token-file", "gone")
+    assert (8, "aiowf: gone: No such file or directory. Look at the path.\n") == (
+        done.code,
+        done.err,
+    )

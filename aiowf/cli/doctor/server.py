@@ -13,6 +13,7 @@ from aiowf.errors import (
     PermissionDeniedError,
     UnauthenticatedError,
 )
+from aiowf.manifest import GetUserInfoResponse
 
 if TYPE_CHECKING:
     from aiowf.argo import ArgoSession
@@ -54,6 +55,7 @@ async def check_server(session: "ArgoSession") -> AsyncIterator[Finding]:
 
 
 async def _check_token(session: "ArgoSession") -> Finding:
+    user = GetUserInfoResponse()
     try:
         user = await session.server.user_info()
         await session.workflows.get(_NOBODY, fields=("metadata.name",))
