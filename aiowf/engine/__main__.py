@@ -19,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-auth", action="store_true", help="ask for no token")
     parser.add_argument("--max-pods", type=int, help="pods at a time; default: one for each CPU")
     parser.add_argument("--claims", help="directory of persistent claims; default: none persist")
+    parser.add_argument("--db", help="SQLite file that keeps what has finished; default: none does")
     settings = ServeSettings(**vars(parser.parse_args(arguments)))
     try:
         asyncio.run(serve(settings, on_listening=_announce, on_event=_tell))

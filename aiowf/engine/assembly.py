@@ -20,14 +20,16 @@ from aiowf.engine.authority import Authority
 from aiowf.engine.browsers import Doorkeeper
 from aiowf.engine.claims import Claims
 from aiowf.engine.directories import remove_tree
-from aiowf.engine.exchange import CONTROLLER
+from aiowf.engine.exchange import CONTROLLER, TEMPLATES
 from aiowf.engine.executor import ProcessExecutor
 from aiowf.engine.journal import Journal
+from aiowf.engine.keeping import keep
 from aiowf.engine.pod import Pod
 from aiowf.engine.processes import end_descendants
 from aiowf.engine.server import create_app
 from aiowf.engine.topics import Topics
 from aiowf.engine.values import Values
+from aiowf.errors import EngineError
 from aiowf.wire.labels import (
     ENV_REPLY_SOCKET,
     ENV_REPLY_TOKEN,
@@ -36,6 +38,7 @@ from aiowf.wire.labels import (
 )
 
 if TYPE_CHECKING:
+    from aiowf.engine.database import Database
     from aiowf.engine.skipping import SkippingClock
 
 _DEADLINE = 4.0
@@ -56,6 +59,7 @@ class Settings:
         journal: Whether to tell the client of what happens.
         namespace: The namespace that is told to those who ask for it, or None.
         claims: Directory of persistent claims; None: in the private directory.
+        db: File of the database; None: nothing outlives the engine.
         images: What runs in place of an image.
         max_pods: How many pods run at a time.
         namespaces: Whether pods may have mount namespaces.
@@ -72,6 +76,7 @@ class Settings:
     journal: bool = False
     namespace: str | None = None
     claims: str | None = None
+    db: str | None = None
     images: Mapping[str, list[str]] = field(factory=dict)
     max_pods: int | None = None
     namespaces: bool = True
@@ -89,7 +94,15 @@ def serve(settings: dict[str, Any], control: socket.socket, link: socket.socket)
     """
     known = {one.name for one in fields(Settings)}
     chosen = Settings(**{name: value for name, value in settings.items() if name in known})
-    asyncio.run(_serve(chosen, control, link))
+    try:
+        asyncio.run(_serve(chosen, control, link))
+    except Exception as error:
+        cause = error
+        while isinstance(cause, ExceptionGroup):
+            cause = cause.exceptions[0]
+        if not isinstance(cause, EngineError):
+            raise
+        control.sendall(orjson.dumps({"refused": [cause.message, cause.hint]}) + b"\n")
     if _is_at_end(link):
         # The supervisor was killed, so its work is ours.
         end_descendants(chosen.cookie, deadline=_DEADLINE)
@@ -121,6 +134,9 @@ async def engine(
     )
     topics, values = Topics(directory / "topics"), Values(directory / "values")
     async with AsyncExitStack() as stack:
+        database = await _open_database(settings.db, journal)
+        if database is not None:
+            stack.push_async_callback(database.aclose)
         await stack.enter_async_context(executor)
         executor.adopt_orphans()
         group = await stack.enter_async_context(asyncio.TaskGroup())
@@ -153,8 +169,23 @@ async def engine(
             workflow.labels.get(SESSION) == session for workflow in store.all()
         )
         group.create_task(journal.follow(store), name="engine-journal")
+        if database is not None:
+            kept = keep(database, app[CONTROLLER], app[TEMPLATES])
+            app.on_shutdown.append(await stack.enter_async_context(kept))
         await _listen(stack, app, settings)
         yield app
+
+
+async def _open_database(path: str | None, journal: Journal) -> "Database | None":
+    if path is None:
+        return None
+    try:
+        from aiowf.engine.database import open_database
+    except ModuleNotFoundError:
+        raise EngineError(
+            "a database needs the package aiosqlite", hint="pip install 'aiowf[dev]'"
+        ) from None
+    return await open_database(path, journal.write)
 
 
 def _skipping_clock() -> "SkippingClock":

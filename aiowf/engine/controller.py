@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -171,6 +172,22 @@ class Controller:
                 self._remove_pod(node)
         self.tell(run)
         self._begin_soon(run)
+
+    def restore(self, runs: Sequence[WorkflowRun], version: int) -> None:
+        """Take over finished workflows of an earlier engine; their time to live goes on.
+
+        Args:
+            runs: The workflows, the oldest first.
+            version: The latest resource version of that engine.
+        """
+        self.store.restore(runs, version)
+        for run in runs:
+            self._labels[run], self._told[run] = run.labels, asyncio.get_running_loop().time()
+            self._news[run] = asyncio.Event()
+            ttl = ttl_of(run.spec, run.phase)
+            if ttl is not None and run.finished is not None:
+                left = run.finished + ttl - self.clock.time()
+                self._later(run, max(0.0, left), partial(self.delete, run))
 
     def delete(self, run: WorkflowRun) -> None:
         """Delete a workflow; its pods are killed, its claims go with it."""

@@ -38,6 +38,7 @@ def launch(
     directory: str | os.PathLike[str] | None = None,
     claims: str | os.PathLike[str] | None = None,
     namespaces: bool = True,
+    db: str | os.PathLike[str] | None = None,
     token: str | None = None,
     environment: Mapping[str, str] | None = None,
     outside: Outside | None = None,
@@ -55,6 +56,8 @@ def launch(
         claims: Directory of persistent claims, `<namespace>/<claim>` below it, that outlive the
             engine; default: none do.
         namespaces: Whether pods may have mount namespaces, where the kernel allows it.
+        db: File of a SQLite database that keeps finished workflows and templates; default: they end
+            with the engine. Needs `aiowf[dev]`.
         token: What requests have to carry as bearer token; "": nothing; default: a random one.
         environment: Variables for every pod; they may be secret, for they stand in no manifest.
         outside: How it serves others than this process; default: not at all.
@@ -71,6 +74,7 @@ def launch(
     settings = {
         "token": secrets.token_urlsafe(24) if token is None else token,
         "claims": None if claims is None else os.fspath(claims),
+        "db": None if db is None else os.fspath(db),
         "images": {name: list(words) for name, words in (images or {}).items()},
         "max_pods": max_pods,
         "namespaces": namespaces,
@@ -130,6 +134,8 @@ class Engine:
         self._closing = False
         # What they have said of their end, or of why they did not start.
         self._reason: str | None = None
+        # Why it would not start, and what to do about it, if it has said so itself.
+        self._refusal: list[str | None] | None = None
         # These three are made together, when first an event loop waits for the engine.
         self._ready: asyncio.Future[None] | None = None
         self._died: asyncio.Future[str] | None = None
@@ -276,6 +282,8 @@ class Engine:
         if "ready" in message and self._ready and not self._ready.done():
             self._pid = message["ready"]
             self._ready.set_result(None)
+        elif "refused" in message:
+            self._refusal = message["refused"]
         elif "event" in message and self._outside:
             self._outside.on_event(message["event"])
         elif "died" in message or "error" in message:
@@ -300,7 +308,8 @@ class Engine:
         ready, died, buried = self._attach()
         why, tail = self._reason or "killed", self._tail
         if not ready.done():
-            ready.set_exception(EngineError(f"the embedded engine did not start: {why}", hint=tail))
+            message, hint = self._refusal or [f"the embedded engine did not start: {why}", tail]
+            ready.set_exception(EngineError(str(message), hint=hint))
         if not died.done():
             died.set_result(f"the embedded engine is gone: {why}" + (f"\n{tail}" if tail else ""))
         if not buried.done():
@@ -327,6 +336,7 @@ def _complete(settings: dict[str, Any], parent: str | None) -> dict[str, Any]:
     return {
         **settings,
         "claims": settings["claims"] and os.path.abspath(settings["claims"]),
+        "db": settings["db"] and os.path.abspath(settings["db"]),
         "client": os.getpid(),
         "cookie": f"AIOWF_ENGINE={directory}",
         "directory": directory,

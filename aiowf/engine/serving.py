@@ -36,6 +36,8 @@ class ServeSettings:
         images: What runs in place of an image: name → argument vector.
         max_pods: How many pods run at a time; default: as many as there are CPUs.
         claims: Directory of persistent claims that outlive the engine; default: none do.
+        db: File of a SQLite database that keeps finished workflows and templates; default: they end
+            with the engine. Needs `aiowf[dev]`.
     """
 
     host: str = "127.0.0.1"
@@ -47,6 +49,7 @@ class ServeSettings:
     images: Mapping[str, Sequence[str]] = field(factory=dict)
     max_pods: int | None = None
     claims: str | os.PathLike[str] | None = None
+    db: str | os.PathLike[str] | None = None
 
 
 @frozen(kw_only=True)
@@ -112,6 +115,7 @@ async def serve(
                 images=settings.images,
                 max_pods=settings.max_pods,
                 claims=settings.claims,
+                db=settings.db,
                 outside=outside,
             ) as engine:
                 engine.died.add_done_callback(lambda _: stop.set())

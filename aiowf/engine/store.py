@@ -114,6 +114,8 @@ class Store:
 
     # The resource version of the latest event.
     version: int = 100
+    # Is told of every change, with its kind.
+    noted: Callable[[str, Stored], None] = lambda kind, workflow: None
     _workflows: dict[tuple[str, str], Stored] = field(factory=dict)
     _watches: set[Watch] = field(factory=set)
     # The latest events, oldest first. A watch may resume from any version not before _forgotten.
@@ -140,6 +142,17 @@ class Store:
         self._workflows[workflow.namespace, workflow.name] = workflow
         self.publish("ADDED", workflow, None)
 
+    def restore(self, workflows: Iterable[Stored], version: int) -> None:
+        """Take over workflows of an earlier engine, of whose events nothing is known.
+
+        Args:
+            workflows: The workflows, the oldest first.
+            version: A resource version that is not before that of any of them.
+        """
+        for workflow in workflows:
+            self._workflows[workflow.namespace, workflow.name] = workflow
+        self.version = self._forgotten = max(version, self.version)
+
     def refuse_taken(self, workflow: Stored) -> None:
         """Refuse a workflow whose name is taken.
 
@@ -157,6 +170,7 @@ class Store:
     def publish(self, kind: str, workflow: Stored, labels_before: Mapping[str, str] | None) -> None:
         """Give the workflow a new version and tell those who watch it."""
         workflow.version = self.next_version()
+        self.noted(kind, workflow)
         event = Event(self.version, kind, workflow, workflow.head(), labels_before)
         if len(self._history) == _HISTORY:
             self._forgotten = self._history[0].version
