@@ -66,7 +66,12 @@ export async function call(method, path, body) {
 async function send(path, options) {
   const token = sessionStorage.getItem(KEY);
   const headers = { ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
-  const response = await fetch(path, { ...options, headers, cache: "no-store", credentials: "omit" });
+  const response = await fetch(path, {
+    ...options,
+    headers,
+    cache: "no-store",
+    credentials: "omit",
+  });
   if (!response.ok) throw await refusal(response);
   return response;
 }
@@ -145,7 +150,9 @@ export class Feed {
     let failures = 0;
     while (!ended.aborted) {
       try {
-        await this.#read(ended, () => { failures = 0; });
+        await this.#read(ended, () => {
+          failures = 0;
+        });
         if (ended.aborted) return;
         if (this.#owner.finished) return this.#end(() => this.#owner.finished());
       } catch (error) {

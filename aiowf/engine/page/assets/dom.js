@@ -1,7 +1,8 @@
 /* Elements, made and patched. Text from workflows only ever becomes text, never markup. */
 
 const SVG = "http://www.w3.org/2000/svg";
-const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+const CONTROLS =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 
 /** Return a text with its control characters and direction marks shown, not obeyed. */
 export function visible(text) {
@@ -24,7 +25,8 @@ export function svg(tag, attributes = {}, ...children) {
 
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") element.addEventListener(name.slice(2), value); // "onclick" → "click"
+    if (typeof value === "function")
+      element.addEventListener(name.slice(2), value); // "onclick" → "click"
     else set(element, name, value);
   }
   element.append(...children.flat().filter((child) => child !== null && child !== undefined));
@@ -49,7 +51,9 @@ export function say(element, text) {
 
 /** Replace the children of an element. */
 export function put(element, ...children) {
-  element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.replaceChildren(
+    ...children.flat().filter((child) => child !== null && child !== undefined),
+  );
 }
 
 /**
@@ -103,7 +107,7 @@ export class Children {
 
   #refocus(focused, place) {
     const child = this.#parent.children[Math.min(place, this.#parent.children.length - 1)];
-    const heir = focused.isConnected ? focused : child?.querySelector("a, button") ?? child;
+    const heir = focused.isConnected ? focused : (child?.querySelector("a, button") ?? child);
     heir?.focus({ preventScroll: true });
   }
 }

@@ -37,17 +37,40 @@ export class Graph {
     this.boxes = h("div", { class: "boxes" });
     this.sheet = h("div", { class: "sheet" }, this.lines, this.boxes);
     this.room = h("div", { class: "room" }, this.sheet);
-    this.canvas = h("div", { class: "canvas", role: "group", "aria-describedby": "graph-help" }, this.room);
-    this.children = new Children(this.boxes, (item) => this.#make(item), (box, item) => this.#update(box, item));
+    this.canvas = h(
+      "div",
+      { class: "canvas", role: "group", "aria-describedby": "graph-help" },
+      this.room,
+    );
+    this.children = new Children(
+      this.boxes,
+      (item) => this.#make(item),
+      (box, item) => this.#update(box, item),
+    );
     this.level = h("span", { class: "level", "aria-hidden": "true" });
-    const button = (text, label, onclick) => h("button", { type: "button", class: "small", "aria-label": label, onclick }, text);
-    put(place,
-      h("div", { class: "tools" },
-        h("p", { id: "graph-help", class: "quiet hint" }, "Arrow keys move between steps, Enter opens one."),
-        h("div", { class: "zoom", role: "group", "aria-label": "Zoom" },
-          button("−", "Smaller", () => this.#step(-1)), this.level, button("+", "Larger", () => this.#step(1)),
-          button("Fit", "Fit to the window", () => this.#setZoom("fit")))),
-      this.canvas);
+    const button = (text, label, onclick) =>
+      h("button", { type: "button", class: "small", "aria-label": label, onclick }, text);
+    put(
+      place,
+      h(
+        "div",
+        { class: "tools" },
+        h(
+          "p",
+          { id: "graph-help", class: "quiet hint" },
+          "Arrow keys move between steps, Enter opens one.",
+        ),
+        h(
+          "div",
+          { class: "zoom", role: "group", "aria-label": "Zoom" },
+          button("−", "Smaller", () => this.#step(-1)),
+          this.level,
+          button("+", "Larger", () => this.#step(1)),
+          button("Fit", "Fit to the window", () => this.#setZoom("fit")),
+        ),
+      ),
+      this.canvas,
+    );
     this.canvas.addEventListener("keydown", (event) => this.#key(event));
     this.canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     this.canvas.addEventListener("pointerdown", (event) => this.#grab(event));
@@ -71,7 +94,8 @@ export class Graph {
       this.#drawn = shape;
       this.#place(items, edges);
     } else for (const [id, item] of items) item.place = this.places.get(id);
-    if (!items.has(this.#entry)) this.#entry = [...items].find(([, item]) => item.kind !== "junction")?.[0];
+    if (!items.has(this.#entry))
+      this.#entry = [...items].find(([, item]) => item.kind !== "junction")?.[0];
     this.children.show(items);
     set(this.canvas, "aria-label", `Graph of ${graph.steps.size} steps`);
   }
@@ -86,10 +110,24 @@ export class Graph {
       } else if (!items.has(key)) {
         const crowd = crowds.get(key);
         const open = this.#open.has(key);
-        items.set(key, { kind: "crowd", crowd, open, ...(open ? openSize(crowd.steps.length) : CROWD) });
-        if (open) crowd.steps.forEach((one, index) => items.set(one.id, {
-          kind: "cell", step: one, short: one.label.slice(crowd.common) || one.label, crowd: key, index, w: CELL.w, h: CELL.h,
-        }));
+        items.set(key, {
+          kind: "crowd",
+          crowd,
+          open,
+          ...(open ? openSize(crowd.steps.length) : CROWD),
+        });
+        if (open)
+          crowd.steps.forEach((one, index) =>
+            items.set(one.id, {
+              kind: "cell",
+              step: one,
+              short: one.label.slice(crowd.common) || one.label,
+              crowd: key,
+              index,
+              w: CELL.w,
+              h: CELL.h,
+            }),
+          );
       }
     }
     for (const id of graph.junctions) items.set(id, { kind: "junction", w: 7, h: 7 });
@@ -100,7 +138,8 @@ export class Graph {
     const outer = new Map([...items].filter(([, item]) => item.kind !== "cell"));
     const { places, lines, width, height } = layout(outer, edges, GAPS);
     for (const [id, item] of items) {
-      if (item.kind === "cell") places.set(id, cellPlace(item.index, items.get(item.crowd), places.get(item.crowd)));
+      if (item.kind === "cell")
+        places.set(id, cellPlace(item.index, items.get(item.crowd), places.get(item.crowd)));
       item.place = places.get(id);
     }
     this.places = places;
@@ -108,8 +147,13 @@ export class Graph {
     set(this.lines, "width", this.#size.width);
     set(this.lines, "height", this.#size.height);
     set(this.lines, "viewBox", `${-MARGIN} ${-MARGIN} ${this.#size.width} ${this.#size.height}`);
-    const drawn = (weak) => edges.flatMap(([, , isWeak], index) => (isWeak === weak ? curve(lines[index]) : [])).join("");
-    put(this.lines, svg("path", { d: drawn(false) }), svg("path", { class: "weak", d: drawn(true) }));
+    const drawn = (weak) =>
+      edges.flatMap(([, , isWeak], index) => (isWeak === weak ? curve(lines[index]) : [])).join("");
+    put(
+      this.lines,
+      svg("path", { d: drawn(false) }),
+      svg("path", { class: "weak", d: drawn(true) }),
+    );
     this.#scale();
   }
 
@@ -117,7 +161,12 @@ export class Graph {
     if (item.kind === "junction") return h("span", { class: "junction" });
     if (item.kind === "crowd") return this.#makeCrowd(item);
     const id = item.step.id;
-    const box = h("button", { type: "button", class: "step", tabindex: "-1", onclick: () => this.#select(id) });
+    const box = h("button", {
+      type: "button",
+      class: "step",
+      tabindex: "-1",
+      onclick: () => this.#select(id),
+    });
     box.sign = sign();
     box.label = h("span", { class: "label" });
     box.about = h("span", { class: "about" });
@@ -153,11 +202,22 @@ export class Graph {
     set(box, "data-phase", phase);
     set(box, "data-node", step.id);
     set(box, "aria-pressed", step.id === this.#chosen ? "true" : "false");
-    set(box, "aria-label", visible(`${[...step.path, step.label].join(" / ")}, ${phase}${tries ? `, ${tries} attempts` : ""}`));
+    set(
+      box,
+      "aria-label",
+      visible(
+        `${[...step.path, step.label].join(" / ")}, ${phase}${tries ? `, ${tries} attempts` : ""}`,
+      ),
+    );
     set(box, "title", visible([...step.path, step.label].join(" / ")));
     set(box, "tabindex", step.id === this.#entry ? 0 : -1);
     say(box.label, short ?? step.label);
-    say(box.about, kind === "cell" ? "" : [phase, time, tries ? `${tries} tries` : ""].filter(Boolean).join(" · "));
+    say(
+      box.about,
+      kind === "cell"
+        ? ""
+        : [phase, time, tries ? `${tries} tries` : ""].filter(Boolean).join(" · "),
+    );
   }
 
   #updateCrowd(box, { crowd, open }) {
@@ -175,12 +235,26 @@ export class Graph {
     const shape = JSON.stringify([...counts]);
     if (box.shape === shape) return;
     box.shape = shape;
-    const order = ["Succeeded", "Skipped", "Omitted", "Failed", "Error", "Running", "Suspended", "Pending"];
-    put(box.bar, order.filter((phase) => counts.has(phase)).map((phase) => {
-      const part = h("span", { "data-phase": phase });
-      part.style.flexGrow = counts.get(phase);
-      return part;
-    }));
+    const order = [
+      "Succeeded",
+      "Skipped",
+      "Omitted",
+      "Failed",
+      "Error",
+      "Running",
+      "Suspended",
+      "Pending",
+    ];
+    put(
+      box.bar,
+      order
+        .filter((phase) => counts.has(phase))
+        .map((phase) => {
+          const part = h("span", { "data-phase": phase });
+          part.style.flexGrow = counts.get(phase);
+          return part;
+        }),
+    );
   }
 
   #toggle(key) {
@@ -225,9 +299,14 @@ export class Graph {
 
   /** Let the mouse pull the sheet; fingers do so by themselves. */
   #grab(start) {
-    if (start.pointerType !== "mouse" || start.button !== 0 || start.target.closest("button")) return;
+    if (start.pointerType !== "mouse" || start.button !== 0 || start.target.closest("button"))
+      return;
     const { scrollLeft, scrollTop } = this.canvas;
-    const pull = (event) => this.canvas.scrollTo(scrollLeft - event.clientX + start.clientX, scrollTop - event.clientY + start.clientY);
+    const pull = (event) =>
+      this.canvas.scrollTo(
+        scrollLeft - event.clientX + start.clientX,
+        scrollTop - event.clientY + start.clientY,
+      );
     const release = () => {
       removeEventListener("pointermove", pull);
       this.canvas.classList.remove("pulled");
@@ -251,7 +330,8 @@ export class Graph {
 
   #step(by) {
     const zoom = this.#factor();
-    const next = by > 0 ? ZOOMS.find((one) => one > zoom + 0.01) : ZOOMS.findLast((one) => one < zoom - 0.01);
+    const next =
+      by > 0 ? ZOOMS.find((one) => one > zoom + 0.01) : ZOOMS.findLast((one) => one < zoom - 0.01);
     if (next) this.#setZoom(next);
   }
 
@@ -271,7 +351,10 @@ function move(box, { place, w, h: high }) {
   if (box.rect === rect) return;
   box.rect = rect;
   Object.assign(box.style, {
-    left: `${place.x + MARGIN}px`, top: `${place.y + MARGIN}px`, width: `${w}px`, height: `${high}px`,
+    left: `${place.x + MARGIN}px`,
+    top: `${place.y + MARGIN}px`,
+    width: `${w}px`,
+    height: `${high}px`,
   });
 }
 

@@ -91,14 +91,19 @@ function order(layers, { before, after }) {
     const forth = sweep % 2 === 0;
     const near = forth ? before : after;
     const turn = forth ? layers.slice(1) : layers.slice(0, -1).reverse();
-    for (const layer of layers) layer.forEach((item, index) => { item.rank = index / layer.length; });
+    for (const layer of layers)
+      layer.forEach((item, index) => {
+        item.rank = index / layer.length;
+      });
     for (const layer of turn) {
       for (const item of layer) {
         const all = near.get(item);
         item.wish = all ? mean(all.map((one) => one.rank)) : item.rank;
       }
       layer.sort((one, other) => one.wish - other.wish);
-      layer.forEach((item, index) => { item.rank = index / layer.length; });
+      layer.forEach((item, index) => {
+        item.rank = index / layer.length;
+      });
     }
   }
 }
@@ -146,14 +151,18 @@ function spread(layer, wishes, gap) {
     blocks.push(block);
     offset += item.h + gap;
   });
-  return blocks.flatMap(({ sum, count }) => Array(count).fill(sum / count))
+  return blocks
+    .flatMap(({ sum, count }) => Array(count).fill(sum / count))
     .map((place, index) => place + offsets[index]);
 }
 
 function points(route) {
   return route.flatMap(({ place, w, h }, index) => {
     const middle = place.y + h / 2;
-    const ends = [[place.x, middle], [place.x + w, middle]];
+    const ends = [
+      [place.x, middle],
+      [place.x + w, middle],
+    ];
     return index === 0 ? [ends[1]] : index === route.length - 1 ? [ends[0]] : w ? ends : [ends[0]];
   });
 }

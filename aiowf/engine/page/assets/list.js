@@ -7,11 +7,27 @@ import { connected, disconnected } from "./signs.js";
 import { age, now, seconds, span } from "./times.js";
 
 const STEP = 250; // rows; more when asked for
-const AGES = [["", "Any time"], ["600", "Last 10 minutes"], ["3600", "Last hour"],
-  ["86400", "Last day"], ["604800", "Last week"]];
-const FIELDS = ["metadata.name", "metadata.namespace", "metadata.uid", "metadata.labels",
-  "metadata.creationTimestamp", "metadata.annotations", "spec.suspend", "status.phase",
-  "status.message", "status.progress", "status.startedAt", "status.finishedAt"];
+const AGES = [
+  ["", "Any time"],
+  ["600", "Last 10 minutes"],
+  ["3600", "Last hour"],
+  ["86400", "Last day"],
+  ["604800", "Last week"],
+];
+const FIELDS = [
+  "metadata.name",
+  "metadata.namespace",
+  "metadata.uid",
+  "metadata.labels",
+  "metadata.creationTimestamp",
+  "metadata.annotations",
+  "spec.suspend",
+  "status.phase",
+  "status.message",
+  "status.progress",
+  "status.startedAt",
+  "status.finishedAt",
+];
 
 /** The view of all workflows of a namespace, or of all namespaces. */
 export class List {
@@ -35,7 +51,9 @@ export class List {
     document.title = "Workflows · aiowf";
     this.#build();
     const fields = ["type", "object.metadata.resourceVersion"]
-      .concat(FIELDS.map((path) => `object.${path}`)).map((path) => `result.${path}`).join(",");
+      .concat(FIELDS.map((path) => `object.${path}`))
+      .map((path) => `result.${path}`)
+      .join(",");
     const query = new URLSearchParams({
       "listOptions.sendInitialEvents": "true",
       "listOptions.resourceVersionMatch": "NotOlderThan",
@@ -89,7 +107,8 @@ export class List {
     const before = this.#known.get(uid);
     this.#stale.delete(uid);
     const phase = phaseOf(workflow);
-    if (this.#loaded && before && before.phase !== phase && ended(phase)) announce(`${name}: ${phase}`);
+    if (this.#loaded && before && before.phase !== phase && ended(phase))
+      announce(`${name}: ${phase}`);
     const words = [name, namespace, workflow.status?.message, ...Object.values(labels ?? {})];
     this.#known.set(uid, {
       workflow,
@@ -104,47 +123,92 @@ export class List {
 
   #build() {
     const query = new URLSearchParams(location.search);
-    this.search = h("input", { type: "search", id: "search", placeholder: "Name, message or label",
-      autocomplete: "off", spellcheck: "false", oninput: () => this.#filter() });
+    this.search = h("input", {
+      type: "search",
+      id: "search",
+      placeholder: "Name, message or label",
+      autocomplete: "off",
+      spellcheck: "false",
+      oninput: () => this.#filter(),
+    });
     this.search.value = query.get("q") ?? "";
-    this.age = h("select", { id: "age", onchange: () => this.#filter() },
-      AGES.map(([value, text]) => h("option", { value }, text)));
+    this.age = h(
+      "select",
+      { id: "age", onchange: () => this.#filter() },
+      AGES.map(([value, text]) => h("option", { value }, text)),
+    );
     this.age.value = query.get("age") ?? "";
     if (this.age.selectedIndex < 0) this.age.value = "";
     this.phases = this.#phaseButtons(query.get("phase") ?? "");
     this.count = h("p", { class: "count quiet", role: "status" });
     this.body = h("tbody");
-    this.rows = new Children(this.body, () => this.#row(), (row, known) => this.#update(row, known));
-    this.table = h("table", { class: "list", hidden: true },
+    this.rows = new Children(
+      this.body,
+      () => this.#row(),
+      (row, known) => this.#update(row, known),
+    );
+    this.table = h(
+      "table",
+      { class: "list", hidden: true },
       h("caption", { class: "unseen" }, "Workflows, the newest first"),
-      h("thead", {}, h("tr", {},
-        h("th", { scope: "col" }, "Workflow"), h("th", { scope: "col", class: "wide" }, "Progress"),
-        h("th", { scope: "col", class: "wide" }, "Duration"), h("th", { scope: "col" }, "Created"))),
-      this.body);
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          h("th", { scope: "col" }, "Workflow"),
+          h("th", { scope: "col", class: "wide" }, "Progress"),
+          h("th", { scope: "col", class: "wide" }, "Duration"),
+          h("th", { scope: "col" }, "Created"),
+        ),
+      ),
+      this.body,
+    );
     this.more = h("button", { type: "button", hidden: true, onclick: () => this.#more() });
     this.empty = h("div", { class: "empty" }, h("p", { class: "quiet" }, "Loading …"));
     const title = this.#namespace ? `Workflows in ${visible(this.#namespace)}` : "Workflows";
-    put(this.#main,
+    put(
+      this.#main,
       h("h1", { tabindex: "-1" }, title),
-      h("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
+      h(
+        "form",
+        { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
         h("label", { class: "grow" }, h("span", { class: "unseen" }, "Search"), this.search),
         h("label", {}, h("span", { class: "unseen" }, "Created"), this.age),
-        this.phases),
-      this.count, this.table, this.more, this.empty);
+        this.phases,
+      ),
+      this.count,
+      this.table,
+      this.more,
+      this.empty,
+    );
   }
 
   #phaseButtons(chosen) {
     const names = ["", ...PHASES.filter((phase) => phase !== "Skipped" && phase !== "Omitted")];
     this.counts = new Map();
-    return h("fieldset", { class: "phases" }, h("legend", { class: "unseen" }, "Phase"),
+    return h(
+      "fieldset",
+      { class: "phases" },
+      h("legend", { class: "unseen" }, "Phase"),
       names.map((name) => {
         const count = h("span", { class: "number" });
         this.counts.set(name, count);
-        return h("label", {},
-          h("input", { type: "radio", name: "phase", value: name, onchange: () => this.#filter(),
-            checked: name === (names.includes(chosen) ? chosen : "") }),
-          h("span", { class: "pill" }, name || "All", " ", count));
-      }));
+        return h(
+          "label",
+          {},
+          h("input", {
+            type: "radio",
+            name: "phase",
+            value: name,
+            onchange: () => this.#filter(),
+            checked: name === (names.includes(chosen) ? chosen : ""),
+          }),
+          h("span", { class: "pill" }, name || "All", " ", count),
+        );
+      }),
+    );
   }
 
   get #phase() {
@@ -170,15 +234,21 @@ export class List {
   #show() {
     const text = this.search.value.trim().toLowerCase();
     const since = this.age.value ? now() - Number(this.age.value) : 0;
-    const matching = [...this.#known.values()]
-      .filter((known) => known.created >= since && known.text.includes(text));
-    const chosen = matching.filter((known) => !this.#phase || known.phase === this.#phase)
+    const matching = [...this.#known.values()].filter(
+      (known) => known.created >= since && known.text.includes(text),
+    );
+    const chosen = matching
+      .filter((known) => !this.#phase || known.phase === this.#phase)
       .sort((one, other) => other.created - one.created || other.order - one.order);
     for (const [name, place] of this.counts) {
-      const count = name ? matching.filter((known) => known.phase === name).length : matching.length;
+      const count = name
+        ? matching.filter((known) => known.phase === name).length
+        : matching.length;
       say(place, count);
     }
-    this.rows.show(new Map(chosen.slice(0, this.#limit).map((known) => [known.workflow.metadata.uid, known])));
+    this.rows.show(
+      new Map(chosen.slice(0, this.#limit).map((known) => [known.workflow.metadata.uid, known])),
+    );
     this.table.hidden = chosen.length === 0;
     this.more.hidden = chosen.length <= this.#limit;
     say(this.more, `Show ${Math.min(STEP, chosen.length - this.#limit)} more`);
@@ -195,12 +265,22 @@ export class List {
     if (this.empty.dataset.state === state) return;
     this.empty.dataset.state = state;
     if (filtered) {
-      put(this.empty, h("p", {}, "No workflow matches these filters."),
-        h("button", { type: "button", onclick: () => this.#clear() }, "Show all"));
+      put(
+        this.empty,
+        h("p", {}, "No workflow matches these filters."),
+        h("button", { type: "button", onclick: () => this.#clear() }, "Show all"),
+      );
     } else {
-      put(this.empty, h("p", {}, "There are no workflows yet."),
-        h("p", { class: "quiet" }, "Submit one, and it appears here: ",
-          h("code", {}, "aiowf submit FILE.yaml")));
+      put(
+        this.empty,
+        h("p", {}, "There are no workflows yet."),
+        h(
+          "p",
+          { class: "quiet" },
+          "Submit one, and it appears here: ",
+          h("code", {}, "aiowf submit FILE.yaml"),
+        ),
+      );
     }
   }
 
@@ -223,10 +303,25 @@ export class List {
     row.time = h("td", { class: "wide number" });
     row.created = h("td", { class: "number" });
     row.append(
-      h("td", {}, h("div", { class: "what" }, row.sign,
-        h("div", { class: "words" }, row.link,
-          h("div", { class: "about" }, row.phase, row.space, row.message)))),
-      row.progress, row.time, row.created);
+      h(
+        "td",
+        {},
+        h(
+          "div",
+          { class: "what" },
+          row.sign,
+          h(
+            "div",
+            { class: "words" },
+            row.link,
+            h("div", { class: "about" }, row.phase, row.space, row.message),
+          ),
+        ),
+      ),
+      row.progress,
+      row.time,
+      row.created,
+    );
     row.addEventListener("click", (event) => this.#open(event, row));
     return row;
   }
@@ -234,7 +329,8 @@ export class List {
   /** A click anywhere in a row follows its link, unless text is being selected. */
   #open(event, row) {
     const plain = !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0;
-    if (plain && !event.target.closest("a") && getSelection().isCollapsed) this.#go(row.link.pathname);
+    if (plain && !event.target.closest("a") && getSelection().isCollapsed)
+      this.#go(row.link.pathname);
   }
 
   #update(row, { workflow, phase }) {
@@ -242,7 +338,11 @@ export class List {
     const status = workflow.status ?? {};
     showSign(row.sign, phase);
     set(row, "data-phase", phase);
-    set(row.link, "href", `/workflows/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`);
+    set(
+      row.link,
+      "href",
+      `/workflows/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`,
+    );
     say(row.link, name);
     say(row.phase, phase);
     say(row.space, namespace);

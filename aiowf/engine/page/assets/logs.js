@@ -25,16 +25,37 @@ export class Logs {
   constructor(place, { refused }) {
     this.#refused = refused;
     this.pods = h("select", { id: "pod", onchange: () => this.#choose(this.pods.value) });
-    this.follow = h("input", { type: "checkbox", checked: true, onchange: () => this.#follow(this.follow.checked) });
+    this.follow = h("input", {
+      type: "checkbox",
+      checked: true,
+      onchange: () => this.#follow(this.follow.checked),
+    });
     this.state = h("p", { class: "quiet state", role: "status" });
-    this.older = h("p", { class: "quiet", hidden: true }, `Only the latest ${KEPT} lines are shown.`);
-    this.lines = h("div", { class: "log", role: "log", "aria-live": "off", "aria-label": "Log", tabindex: "0" });
+    this.older = h(
+      "p",
+      { class: "quiet", hidden: true },
+      `Only the latest ${KEPT} lines are shown.`,
+    );
+    this.lines = h("div", {
+      class: "log",
+      role: "log",
+      "aria-live": "off",
+      "aria-label": "Log",
+      tabindex: "0",
+    });
     this.lines.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    put(place,
-      h("div", { class: "tools" },
+    put(
+      place,
+      h(
+        "div",
+        { class: "tools" },
         h("label", {}, h("span", { class: "unseen" }, "Step"), this.pods),
-        h("label", { class: "check" }, this.follow, "Follow the end")),
-      this.older, this.lines, this.state);
+        h("label", { class: "check" }, this.follow, "Follow the end"),
+      ),
+      this.older,
+      this.lines,
+      this.state,
+    );
   }
 
   pause() {
@@ -77,7 +98,10 @@ export class Logs {
     const text = JSON.stringify(options);
     if (text === this.#options) return;
     this.#options = text;
-    put(this.pods, options.map(([value, label]) => h("option", { value }, visible(label))));
+    put(
+      this.pods,
+      options.map(([value, label]) => h("option", { value }, visible(label))),
+    );
     this.pods.value = this.#names.has(this.#pod) ? this.#pod : "";
   }
 
@@ -94,7 +118,9 @@ export class Logs {
     say(this.state, "Waiting for output …");
     const { namespace, name } = this.#workflow.metadata;
     const query = new URLSearchParams({
-      "logOptions.container": "main", "logOptions.follow": "true", "logOptions.tailLines": KEPT,
+      "logOptions.container": "main",
+      "logOptions.follow": "true",
+      "logOptions.tailLines": KEPT,
     });
     if (this.#pod) query.set("podName", this.#pod);
     this.#feed = new Feed(`${workflowPath(namespace, name)}/log?${query}`, {
@@ -102,7 +128,8 @@ export class Logs {
       messages: (entries) => this.#take(entries),
       finished: () => this.#end(),
       lost: () => say(this.state, "Connection lost. The log is read again as soon as it is back."),
-      refused: (error) => (error.status === 401 ? this.#refused(error) : say(this.state, error.message)),
+      refused: (error) =>
+        error.status === 401 ? this.#refused(error) : say(this.state, error.message),
     });
   }
 
@@ -134,7 +161,10 @@ export class Logs {
     for (let count = over; count > 0; count -= 1) this.lines.firstElementChild.remove();
     this.older.hidden = !(this.#dropped || over > 0 || !this.older.hidden);
     const some = this.lines.childElementCount > 0;
-    say(this.state, this.#finished ? (some ? "End of the log" : "No output") : some ? "" : "Waiting for output …");
+    say(
+      this.state,
+      this.#finished ? (some ? "End of the log" : "No output") : some ? "" : "Waiting for output …",
+    );
     if (this.#following) this.lines.scrollTop = this.lines.scrollHeight;
   }
 

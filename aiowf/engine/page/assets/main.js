@@ -9,7 +9,8 @@ import { Workflow } from "./workflow.js";
 
 // A browser has few connections for one host, so pages that nobody looks at give theirs back.
 const PATIENCE = 10_000; // ms
-const GONE = "It was deleted, by somebody or when its time was over, or the engine was started anew.";
+const GONE =
+  "It was deleted, by somebody or when its time was over, or the engine was started anew.";
 const main = document.getElementById("main");
 let view = null;
 let hiding = 0;
@@ -25,7 +26,12 @@ function show() {
   const one = path.match(/^\/workflows\/([^/]+)\/([^/]+)\/?$/);
   try {
     if (list) view = new List(main, { ...options, namespace: decodeURIComponent(list[1] ?? "") });
-    else if (one) view = new Workflow(main, { ...options, namespace: decodeURIComponent(one[1]), name: decodeURIComponent(one[2]) });
+    else if (one)
+      view = new Workflow(main, {
+        ...options,
+        namespace: decodeURIComponent(one[1]),
+        name: decodeURIComponent(one[2]),
+      });
     else missing("There is nothing at this address");
   } catch (error) {
     if (!(error instanceof URIError)) throw error;
@@ -75,7 +81,8 @@ function missing(title, message = "") {
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href^='/']");
-  const plain = !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey && event.button === 0;
+  const plain =
+    !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey && event.button === 0;
   if (!link || !plain || link.target || event.defaultPrevented) return;
   event.preventDefault();
   go(link.pathname + link.search);

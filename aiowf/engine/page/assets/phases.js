@@ -31,14 +31,20 @@ export function phaseOf(workflow) {
 
 /** Return the phase of a node as the page shows it: a pause that waits is suspended. */
 export function phaseOfNode(node) {
-  return node.type === "Suspend" && node.phase === "Running" ? "Suspended" : node.phase || "Pending";
+  return node.type === "Suspend" && node.phase === "Running"
+    ? "Suspended"
+    : node.phase || "Pending";
 }
 
 /** Make the sign of a phase, for `showSign`. */
 export function sign() {
   const path = svg("path", { class: "mark" });
-  return svg("svg", { class: "sign", viewBox: "0 0 16 16", "aria-hidden": "true" },
-    svg("circle", { class: "disc", cx: 8, cy: 8, r: 7 }), path);
+  return svg(
+    "svg",
+    { class: "sign", viewBox: "0 0 16 16", "aria-hidden": "true" },
+    svg("circle", { class: "disc", cx: 8, cy: 8, r: 7 }),
+    path,
+  );
 }
 
 /** Let a sign show a phase. */

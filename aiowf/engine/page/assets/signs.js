@@ -33,8 +33,12 @@ export function disconnected(delay, hurry) {
     lost = true;
     place.dataset.state = "lost";
     // Screen readers hear this once, not each second.
-    put(place, "Connection lost. ", h("span", { class: "wait", "aria-hidden": "true" }),
-      h("button", { type: "button", class: "small" }, "Try now"));
+    put(
+      place,
+      "Connection lost. ",
+      h("span", { class: "wait", "aria-hidden": "true" }),
+      h("button", { type: "button", class: "small" }, "Try now"),
+    );
   }
   place.querySelector("button").onclick = hurry;
   const wait = place.querySelector(".wait");
@@ -49,13 +53,22 @@ export function disconnected(delay, hurry) {
 /** Ask whether to do what cannot be undone; return whether to. */
 export function confirmed(question, detail, action) {
   return new Promise((resolve) => {
-    const dialog = h("dialog", { class: "question", "aria-labelledby": "question", "aria-describedby": "detail" },
-      h("form", { method: "dialog" },
+    const dialog = h(
+      "dialog",
+      { class: "question", "aria-labelledby": "question", "aria-describedby": "detail" },
+      h(
+        "form",
+        { method: "dialog" },
         h("h2", { id: "question" }, question),
         h("p", { id: "detail" }, detail),
-        h("div", { class: "actions" },
+        h(
+          "div",
+          { class: "actions" },
           h("button", { value: "no", autofocus: true }, "Cancel"),
-          h("button", { value: "yes", class: "danger" }, action))));
+          h("button", { value: "yes", class: "danger" }, action),
+        ),
+      ),
+    );
     dialog.addEventListener("close", () => {
       dialog.remove();
       resolve(dialog.returnValue === "yes");

@@ -38,7 +38,13 @@ function found(workflow) {
       owner.set(attempt.id, node.id);
       steps.delete(attempt.id);
     }
-    steps.set(node.id, { id: node.id, label: labelOf(node, workflow), path: pathOf(node, nodes), node, attempts });
+    steps.set(node.id, {
+      id: node.id,
+      label: labelOf(node, workflow),
+      path: pathOf(node, nodes),
+      node,
+      attempts,
+    });
   }
   const links = linked(nodes, owner);
   const junctions = new Set();
@@ -122,7 +128,9 @@ export function crowded({ steps, edges }) {
   for (const step of steps.values()) {
     const place = `${step.node.boundaryID ?? ""}|${(before.get(step.id) ?? []).join()}`;
     const key = `${place}|${(after.get(step.id) ?? []).join()}`;
-    (alike.get(key) ?? alike.set(key, { key: `crowd|${place}`, steps: [] }).get(key)).steps.push(step);
+    (alike.get(key) ?? alike.set(key, { key: `crowd|${place}`, steps: [] }).get(key)).steps.push(
+      step,
+    );
   }
   const crowds = new Map();
   const standsFor = new Map();

@@ -15,15 +15,30 @@ export class Timeline {
     this.select = select;
     this.axis = h("div", { class: "axis", "aria-hidden": "true" });
     this.body = h("tbody");
-    this.rows = new Children(this.body, (step) => this.#row(step), (row, step) => this.#update(row, step));
+    this.rows = new Children(
+      this.body,
+      (step) => this.#row(step),
+      (row, step) => this.#update(row, step),
+    );
     this.none = h("p", { class: "quiet", hidden: true }, "Nothing has started yet.");
-    this.table = h("table", { class: "timeline" },
+    this.table = h(
+      "table",
+      { class: "timeline" },
       h("caption", { class: "unseen" }, "Steps, in the order in which they started"),
-      h("thead", {}, h("tr", {},
-        h("th", { scope: "col" }, "Step"), h("th", { scope: "col", class: "wide" }, "Phase"),
-        h("th", { scope: "col", class: "number" }, "Duration"),
-        h("th", { scope: "col" }, h("span", { class: "unseen" }, "Time"), this.axis))),
-      this.body);
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          h("th", { scope: "col" }, "Step"),
+          h("th", { scope: "col", class: "wide" }, "Phase"),
+          h("th", { scope: "col", class: "number" }, "Duration"),
+          h("th", { scope: "col" }, h("span", { class: "unseen" }, "Time"), this.axis),
+        ),
+      ),
+      this.body,
+    );
     put(place, this.table, this.none);
   }
 
@@ -50,11 +65,14 @@ export class Timeline {
     const key = `${marks.join()}/${length}`;
     if (key === this.#ticked) return;
     this.#ticked = key;
-    put(this.axis, marks.map((at) => {
-      const mark = h("span", {}, at ? duration(at) : "0");
-      mark.style.setProperty("--at", at);
-      return mark;
-    }));
+    put(
+      this.axis,
+      marks.map((at) => {
+        const mark = h("span", {}, at ? duration(at) : "0");
+        mark.style.setProperty("--at", at);
+        return mark;
+      }),
+    );
   }
 
   #row(step) {
@@ -67,9 +85,20 @@ export class Timeline {
     row.bars = h("div", { class: "bars", "aria-hidden": "true" });
     row.unseen = h("span", { class: "unseen" });
     row.append(
-      h("th", { scope: "row" }, h("div", { class: "what" }, row.sign,
-        h("div", { class: "words" }, row.label, row.path, row.unseen))),
-      row.phase, row.time, h("td", {}, row.bars));
+      h(
+        "th",
+        { scope: "row" },
+        h(
+          "div",
+          { class: "what" },
+          row.sign,
+          h("div", { class: "words" }, row.label, row.path, row.unseen),
+        ),
+      ),
+      row.phase,
+      row.time,
+      h("td", {}, row.bars),
+    );
     return row;
   }
 

@@ -1,6 +1,11 @@
 /* Moments and durations, as people read them. Argo tells times in whole seconds. */
 
-const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+const UNITS = [
+  ["d", 86400],
+  ["h", 3600],
+  ["min", 60],
+  ["s", 1],
+];
 
 /** Return the seconds since 1970 of a time stamp, or null. */
 export function seconds(stamp) {

@@ -11,27 +11,63 @@ import { stepsOf } from "./steps.js";
 import { Timeline } from "./timeline.js";
 import { age, seconds, span } from "./times.js";
 
-const TABS = { graph: ["Graph", Graph], timeline: ["Timeline", Timeline], logs: ["Logs", Logs], details: ["Details", Details] };
-const FIELDS = ["type", "object.metadata", "object.status", "object.spec.suspend", "object.spec.shutdown",
-  "object.spec.arguments", "object.spec.entrypoint"].map((path) => `result.${path}`).join(",");
+const TABS = {
+  graph: ["Graph", Graph],
+  timeline: ["Timeline", Timeline],
+  logs: ["Logs", Logs],
+  details: ["Details", Details],
+};
+const FIELDS = [
+  "type",
+  "object.metadata",
+  "object.status",
+  "object.spec.suspend",
+  "object.spec.shutdown",
+  "object.spec.arguments",
+  "object.spec.entrypoint",
+]
+  .map((path) => `result.${path}`)
+  .join(",");
 
 const FAILURES = 3; // steps whose failure is told at the top
 
 const running = (workflow) => !ended(workflow.status?.phase);
-const waits = (workflow) => Object.values(workflow.status?.nodes ?? {})
-  .some((node) => node.type === "Suspend" && !ended(node.phase));
+const waits = (workflow) =>
+  Object.values(workflow.status?.nodes ?? {}).some(
+    (node) => node.type === "Suspend" && !ended(node.phase),
+  );
 const resumable = (workflow) => running(workflow) && (workflow.spec?.suspend || waits(workflow));
 
 /** What can be done, when, and why not at other times. */
 const ACTIONS = [
-  { verb: "suspend", label: "Suspend", can: (w) => running(w) && !w.spec?.suspend, why: "It is not running." },
+  {
+    verb: "suspend",
+    label: "Suspend",
+    can: (w) => running(w) && !w.spec?.suspend,
+    why: "It is not running.",
+  },
   { verb: "resume", label: "Resume", can: resumable, why: "It is not suspended." },
-  { verb: "stop", label: "Stop", can: (w) => running(w) && !w.spec?.shutdown, why: "It has ended, or is about to.",
-    hint: "Ends its steps; exit handlers still run." },
-  { verb: "terminate", label: "Terminate", can: (w) => running(w) && w.spec?.shutdown !== "Terminate", why: "It has ended, or is about to.",
-    hint: "Ends it at once, exit handlers too." },
-  { verb: "retry", label: "Retry", can: (w) => bad(w.status?.phase), why: "Only what has failed can be retried.",
-    hint: "Runs again what did not succeed." },
+  {
+    verb: "stop",
+    label: "Stop",
+    can: (w) => running(w) && !w.spec?.shutdown,
+    why: "It has ended, or is about to.",
+    hint: "Ends its steps; exit handlers still run.",
+  },
+  {
+    verb: "terminate",
+    label: "Terminate",
+    can: (w) => running(w) && w.spec?.shutdown !== "Terminate",
+    why: "It has ended, or is about to.",
+    hint: "Ends it at once, exit handlers too.",
+  },
+  {
+    verb: "retry",
+    label: "Retry",
+    can: (w) => bad(w.status?.phase),
+    why: "Only what has failed can be retried.",
+    hint: "Runs again what did not succeed.",
+  },
 ];
 
 /** The view of one workflow. */
@@ -122,13 +158,32 @@ export class Workflow {
     const { namespace } = this.#options;
     this.sign = sign();
     this.name = h("span");
-    this.facts = Object.fromEntries(["Phase", "Progress", "Duration", "Created"].map((name) => [name, h("dd")]));
+    this.facts = Object.fromEntries(
+      ["Phase", "Progress", "Duration", "Created"].map((name) => [name, h("dd")]),
+    );
     this.message = h("p", { class: "message", hidden: true });
     this.failed = h("ul", { class: "failed", "aria-label": "What failed" });
-    this.failures = new Children(this.failed, (step) => this.#failure(step), (item, step) => this.#showFailure(item, step));
-    this.deleted = h("p", { class: "banner", hidden: true }, "This workflow was deleted. What you see is its last state.");
-    this.buttons = new Map(ACTIONS.map((action) => [action, h("button", { type: "button", onclick: () => this.#act(action) }, action.label)]));
-    this.erase = h("button", { type: "button", class: "danger", onclick: () => this.#delete() }, "Delete");
+    this.failures = new Children(
+      this.failed,
+      (step) => this.#failure(step),
+      (item, step) => this.#showFailure(item, step),
+    );
+    this.deleted = h(
+      "p",
+      { class: "banner", hidden: true },
+      "This workflow was deleted. What you see is its last state.",
+    );
+    this.buttons = new Map(
+      ACTIONS.map((action) => [
+        action,
+        h("button", { type: "button", onclick: () => this.#act(action) }, action.label),
+      ]),
+    );
+    this.erase = h(
+      "button",
+      { type: "button", class: "danger", onclick: () => this.#delete() },
+      "Delete",
+    );
     const focused = this.#main.contains(document.activeElement);
     this.aside = h("aside", { class: "panel", hidden: true });
     this.#panel = new StepPanel(this.aside, {
@@ -136,19 +191,52 @@ export class Workflow {
       logs: (pod) => this.#showLog(pod),
       resume: (id) => this.#send("resume", { nodeFieldSelector: `id=${id}` }, "Resume"),
     });
-    this.tabs = Object.entries(TABS).map(([key, [label]]) => h("button", { type: "button", role: "tab",
-      id: `tab-${key}`, "aria-controls": "tabpanel", "data-tab": key, onclick: () => this.#open(key) }, label));
+    this.tabs = Object.entries(TABS).map(([key, [label]]) =>
+      h(
+        "button",
+        {
+          type: "button",
+          role: "tab",
+          id: `tab-${key}`,
+          "aria-controls": "tabpanel",
+          "data-tab": key,
+          onclick: () => this.#open(key),
+        },
+        label,
+      ),
+    );
     this.content = h("div", { class: "content", role: "tabpanel", id: "tabpanel", tabindex: "-1" });
-    put(this.#main,
-      h("nav", { class: "crumbs", "aria-label": "Breadcrumb" }, h("a", { href: "/" }, "Workflows"), " / ",
-        h("a", { href: `/workflows/${encodeURIComponent(namespace)}` }, visible(namespace))),
-      h("div", { class: "head" }, h("h1", { tabindex: "-1" }, this.sign, this.name),
-        h("div", { class: "actions", role: "group", "aria-label": "Actions" }, ...this.buttons.values(), this.erase)),
+    put(
+      this.#main,
+      h(
+        "nav",
+        { class: "crumbs", "aria-label": "Breadcrumb" },
+        h("a", { href: "/" }, "Workflows"),
+        " / ",
+        h("a", { href: `/workflows/${encodeURIComponent(namespace)}` }, visible(namespace)),
+      ),
+      h(
+        "div",
+        { class: "head" },
+        h("h1", { tabindex: "-1" }, this.sign, this.name),
+        h(
+          "div",
+          { class: "actions", role: "group", "aria-label": "Actions" },
+          ...this.buttons.values(),
+          this.erase,
+        ),
+      ),
       this.deleted,
-      h("dl", { class: "summary" }, Object.entries(this.facts).map(([name, value]) => h("div", {}, h("dt", {}, name), value))),
-      this.failed, this.message,
+      h(
+        "dl",
+        { class: "summary" },
+        Object.entries(this.facts).map(([name, value]) => h("div", {}, h("dt", {}, name), value)),
+      ),
+      this.failed,
+      this.message,
       h("div", { class: "tabs", role: "tablist", "aria-label": "Views" }, this.tabs),
-      h("div", { class: "split" }, this.content, this.aside));
+      h("div", { class: "split" }, this.content, this.aside),
+    );
     if (focused) this.#main.querySelector("h1").focus({ preventScroll: true });
     this.tabs[0].parentElement.addEventListener("keydown", (event) => this.#tabKey(event));
     this.aside.addEventListener("keydown", (event) => event.key === "Escape" && this.#select(null));
@@ -193,7 +281,11 @@ export class Workflow {
   }
 
   #failure(step) {
-    const button = h("button", { type: "button", class: "link", onclick: () => this.#select(step.id) });
+    const button = h("button", {
+      type: "button",
+      class: "link",
+      onclick: () => this.#select(step.id),
+    });
     return h("li", {}, sign(), h("div", {}, button, h("span", { class: "message" })));
   }
 
@@ -201,7 +293,10 @@ export class Workflow {
     const [mark, words] = item.children;
     showSign(mark, node.phase);
     say(words.firstElementChild, label);
-    say(words.lastElementChild, (attempts.at(-1)?.message || node.message || node.phase).slice(0, 400));
+    say(
+      words.lastElementChild,
+      (attempts.at(-1)?.message || node.message || node.phase).slice(0, 400),
+    );
   }
 
   /** Tell by voice what has ended since the last time. */
@@ -210,9 +305,11 @@ export class Workflow {
     this.#phases = new Map([["", phase]]);
     const tell = (key, label, now) => {
       this.#phases.set(key, now);
-      if (before.size && before.get(key) !== now && (ended(now) || now === "Suspended")) announce(`${label}: ${now}`);
+      if (before.size && before.get(key) !== now && (ended(now) || now === "Suspended"))
+        announce(`${label}: ${now}`);
     };
-    for (const step of stepsOf(workflow).steps.values()) tell(step.id, step.label, phaseOfNode(step.node));
+    for (const step of stepsOf(workflow).steps.values())
+      tell(step.id, step.label, phaseOfNode(step.node));
     tell("", workflow.metadata.name, phase);
   }
 
@@ -245,7 +342,8 @@ export class Workflow {
     set(this.content, "aria-labelledby", `tab-${key}`);
     put(this.content);
     this.#tab = new TABS[key][1](this.content, {
-      select: (id) => this.#select(id), refused: (error) => this.#options.refused(error),
+      select: (id) => this.#select(id),
+      refused: (error) => this.#options.refused(error),
     });
     this.#remember({ view: key === "graph" ? null : key });
     this.#draw();
@@ -253,7 +351,9 @@ export class Workflow {
 
   #tabKey(event) {
     const at = this.tabs.findIndex((tab) => tab.getAttribute("aria-selected") === "true");
-    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: this.tabs.length - 1 }[event.key];
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: this.tabs.length - 1 }[
+      event.key
+    ];
     if (to === undefined) return;
     event.preventDefault();
     const tab = this.tabs.at(to % this.tabs.length);
@@ -268,10 +368,13 @@ export class Workflow {
     this.#remember({ step: this.#chosen });
     this.#show();
     // Where the panel stands below, it would be missed.
-    if (this.#chosen && this.aside.offsetTop > this.content.offsetTop) this.aside.scrollIntoView({ block: "nearest" });
-    else if (within) [...this.content.querySelectorAll("[data-node]")]
-      .map((box) => box.querySelector("button") ?? box)
-      .find((box) => box.closest("[data-node]").dataset.node === before)?.focus();
+    if (this.#chosen && this.aside.offsetTop > this.content.offsetTop)
+      this.aside.scrollIntoView({ block: "nearest" });
+    else if (within)
+      [...this.content.querySelectorAll("[data-node]")]
+        .map((box) => box.querySelector("button") ?? box)
+        .find((box) => box.closest("[data-node]").dataset.node === before)
+        ?.focus();
   }
 
   #showLog(pod) {
@@ -282,7 +385,8 @@ export class Workflow {
 
   #remember(changes) {
     const query = new URLSearchParams(location.search);
-    for (const [name, value] of Object.entries(changes)) value ? query.set(name, value) : query.delete(name);
+    for (const [name, value] of Object.entries(changes))
+      value ? query.set(name, value) : query.delete(name);
     const text = query.toString();
     history.replaceState(history.state, "", location.pathname + (text ? `?${text}` : ""));
   }
@@ -298,7 +402,9 @@ export class Workflow {
   async #delete() {
     if (this.#busy || this.#gone) return;
     const name = visible(this.#workflow.metadata.name);
-    const rest = running(this.#workflow) ? "Its steps are killed, and its logs and results are lost." : "Its logs and results are lost.";
+    const rest = running(this.#workflow)
+      ? "Its steps are killed, and its logs and results are lost."
+      : "Its logs and results are lost.";
     if (!(await confirmed(`Delete ${name}?`, rest, "Delete"))) return this.erase.focus();
     if (await this.#attempt("Delete", () => call("DELETE", this.#path))) {
       announce(`${name} was deleted`);
