@@ -274,6 +274,20 @@ async def test_the_list_is_live_and_filtered(tab: Tab) -> None:
         await expect(names).to_have_text(["train-1", "etl-2"])
 
 
+async def test_a_long_list_is_shown_in_parts(tab: Tab) -> None:
+    """The newest 250 are shown, and more when they are asked for."""
+    async with bed() as running:
+        for number in range(260):
+            await running.create(single(pod("a")), f"wf-{number}")
+        await tab.page.goto(address(running))
+        rows = tab.page.locator("table.list tbody tr")
+        await expect(rows).to_have_count(250)
+        await expect(rows.first).to_contain_text("wf-259")
+        await tab.page.get_by_role("button", name="Show 10 more").click()
+        await expect(rows).to_have_count(260)
+        await expect(tab.page.get_by_role("button", name="more")).to_be_hidden()
+
+
 async def test_what_is_old_is_filtered_by_age(tab: Tab) -> None:
     """A workflow of two hours ago is not of the last hour."""
     async with bed() as running:

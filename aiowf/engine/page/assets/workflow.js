@@ -1,5 +1,6 @@
 /* One workflow, live: what it is, its graph, timeline, log and details, and what can be done. */
 
+import { ACTIONS, running } from "./actions.js";
 import { call, Feed, workflowPath } from "./api.js";
 import { Details, StepPanel } from "./details.js";
 import { announce, Children, framed, h, put, say, set, visible } from "./dom.js";
@@ -30,45 +31,6 @@ const FIELDS = [
   .join(",");
 
 const FAILURES = 3; // steps whose failure is told at the top
-
-const running = (workflow) => !ended(workflow.status?.phase);
-const waits = (workflow) =>
-  Object.values(workflow.status?.nodes ?? {}).some(
-    (node) => node.type === "Suspend" && !ended(node.phase),
-  );
-const resumable = (workflow) => running(workflow) && (workflow.spec?.suspend || waits(workflow));
-
-/** What can be done, when, and why not at other times. */
-const ACTIONS = [
-  {
-    verb: "suspend",
-    label: "Suspend",
-    can: (w) => running(w) && !w.spec?.suspend,
-    why: "It is not running.",
-  },
-  { verb: "resume", label: "Resume", can: resumable, why: "It is not suspended." },
-  {
-    verb: "stop",
-    label: "Stop",
-    can: (w) => running(w) && !w.spec?.shutdown,
-    why: "It has ended, or is about to.",
-    hint: "Ends its steps; exit handlers still run.",
-  },
-  {
-    verb: "terminate",
-    label: "Terminate",
-    can: (w) => running(w) && w.spec?.shutdown !== "Terminate",
-    why: "It has ended, or is about to.",
-    hint: "Ends it at once, exit handlers too.",
-  },
-  {
-    verb: "retry",
-    label: "Retry",
-    can: (w) => bad(w.status?.phase),
-    why: "Only what has failed can be retried.",
-    hint: "Runs again what did not succeed.",
-  },
-];
 
 /** The view of one workflow. */
 export class Workflow {
