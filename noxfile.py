@@ -52,6 +52,13 @@ def kafka(session: nox.Session) -> None:
 
 
 @nox.session
+def containers(session: nox.Session) -> None:
+    """Run pods as real containers, where podman runs; else say why it does not."""
+    install(session, "test")
+    session.run(*QUIET, "-m", "containers", "tests/containers", "-rs", *session.posargs)
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """Send results for minutes while the broker restarts again and again: none lost, none twice."""
     install(session, "test")

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import errno
+import logging
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -34,6 +36,7 @@ from aiowf.wire.requests import Request, make_request
 from aiowf.wire.sse import MessageReader
 
 T = TypeVar("T")
+_log = logging.getLogger("aiowf.argo")
 
 # A stream says something at least every 15 s; its headers come no earlier than its first words.
 STREAM_DEADLINE = 45.0
@@ -70,6 +73,9 @@ _TLS_HINTS = (
     ("ostname mismatch", _OTHER_NAME),
     ("IP address mismatch", _OTHER_NAME),
 )
+# The header Warning of RFC 7234, as Kubernetes sends it: 299 - "text".
+_WARNING = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_MOST_WARNINGS = 100
 _REPEATED_BY_AIOHTTP = frozenset({"PUT", "DELETE"})
 
 
@@ -102,6 +108,7 @@ class ArgoSession:
     _streams: aiohttp.ClientSession | None  # None before the first stream; its own
     _opening: asyncio.Lock  # held while a pool is made
     _closed: bool  # True for ever after aclose
+    _warned: set[str]  # warnings that were logged
     reached: bool  # whether an Argo Server has ever answered here; never False again
 
     def __init__(
@@ -134,6 +141,7 @@ class ArgoSession:
         self._opening = asyncio.Lock()
         self._closed = False
         self.reached = False
+        self._warned = set()
         self.workflows = Workflows(self)
         self.workflow_templates = WorkflowTemplates(self)
         self.cluster_workflow_templates = ClusterWorkflowTemplates(self)
@@ -256,12 +264,22 @@ class ArgoSession:
         headers = {} if request.body is None else {"Content-Type": "application/json"}
         timeout = self._call_timeout
         response = await self._answer(request, headers, timeout, streams=False)
+        if "Warning" in response.headers:
+            self._warn(response.headers.getall("Warning"))
         try:
             return response.status, response.headers, await response.read()
         except _FAULTS as error:
             raise _translated(request, error, self._timeout) from None
         finally:
             response.release()
+
+    def _warn(self, warnings: list[str]) -> None:
+        """Log what a server finds odd of a request that it took; the same words once."""
+        for warning in warnings:
+            if warning not in self._warned and len(self._warned) < _MOST_WARNINGS:
+                self._warned.add(warning)
+                found = _WARNING.search(warning)
+                _log.warning("the server says: %s", found[1] if found else warning)
 
     @contextlib.asynccontextmanager
     async def _open_stream(

@@ -261,6 +261,8 @@ async def _open_engine(settings: ClientSettings, stack: AsyncExitStack) -> Backe
         images=settings.images,
         max_pods=settings.max_pods,
         claims=settings.claims,
+        containers=settings.containers,
+        build=settings.build,
         environment=_engine_environment(settings),
     )
     stack.push_async_callback(engine.aclose)

@@ -1,6 +1,6 @@
 """The client: it owns every session, every background task and, on a laptop, the engine."""
 
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from contextvars import Token
 from datetime import datetime, timedelta
@@ -56,6 +56,8 @@ def connect(
     images: Mapping[str, Any] | None = None,
     max_pods: int | None = None,
     claims: "str | Path | None" = None,
+    containers: bool | str | Sequence[str] | None = None,
+    build: "str | Path | None" = None,
 ) -> "Client":
     """Make a client; `async with` opens and closes it. No I/O happens here.
 
@@ -75,6 +77,11 @@ def connect(
         max_pods: For the embedded engine: most pods at once; None: the number of processors.
         claims: For the embedded engine: the directory of its persistent volume claims, which are
             the directories `<namespace>/<claim>` in it; None: it begins without any.
+        containers: For the embedded engine: True, "podman", "docker" or a command with options:
+            every pod is a container; False: none is; None: those are whose image has no command
+            that could run here, if podman or docker is installed.
+        build: For the embedded engine: the directory of applications whose images are built when
+            they are first needed: `applications/myapp/tasks/mytask/Dockerfile` is `myapp-mytask`.
 
     Raises:
         ConfigurationError: A value is wrong, or this is a Kubernetes pod and nothing names a
@@ -92,6 +99,8 @@ def connect(
         images=images or {},
         max_pods=max_pods,
         claims=claims,
+        containers=containers,
+        build=build,
     )
     return Client(settings)
 

@@ -57,6 +57,10 @@ class ClientSettings:
         max_pods: For the embedded engine: most pods at once; None: the number of processors.
         claims: For the embedded engine: the directory of its persistent claims, which are the
             directories `<namespace>/<claim>` in it; None: it begins without any.
+        containers: For the embedded engine: True, "podman", "docker" or a command with options:
+            every pod is a container; False: none is; None: those are whose image has no command
+            that could run here, if podman or docker is installed.
+        build: For the embedded engine: the directory of applications whose images are built.
     """
 
     server: str
@@ -71,6 +75,8 @@ class ClientSettings:
     images: Mapping[str, Sequence[str]] = field(factory=dict, converter=commands)
     max_pods: int | None = None
     claims: str | Path | None = None
+    containers: bool | str | Sequence[str] | None = None
+    build: str | Path | None = None
 
     @property
     def is_local(self) -> bool:

@@ -46,11 +46,13 @@ class Admitted:
         workflow: The workflow, with what it takes from the template that it refers to.
         given: The specification as it was submitted, if it refers to a template.
         stored: Key → template, of those that are not its own.
+        notices: What whoever submits it should know.
     """
 
     workflow: Data
     given: Data | None
     stored: Mapping[str, Data]
+    notices: tuple[str, ...] = ()
 
 
 @frozen
@@ -82,8 +84,8 @@ class Admission:
         typed = _typed(whole)
         library = self._library(spec, namespace)
         stored = validate(whole, namespace, library, lint=lint)
-        self._check_runs(spec, typed, stored)
-        return Admitted(whole, None if spec is given else given, stored)
+        notices = self._check_runs(spec, typed, stored)
+        return Admitted(whole, None if spec is given else given, stored, tuple(notices))
 
     def check_template(self, kind: Kind, template: Data, namespace: str) -> None:
         """Refuse a template that Argo's server would not store.
@@ -111,32 +113,37 @@ class Admission:
         own = {one["name"]: one for one in spec.get("templates") or () if one.get("name")}
         return Library(own, self.templates, namespace)
 
-    def _check_runs(self, spec: Data, typed: Workflow, stored: Mapping[str, Data]) -> None:
-        """Refuse what cannot run here."""
+    def _check_runs(self, spec: Data, typed: Workflow, stored: Mapping[str, Data]) -> list[str]:
+        """Refuse what cannot run here, and return what there is to know of the rest."""
         try:
             _check_spec(spec)
-            self._check_typed(typed)
+            notices = self._check_typed(typed)
             for key, template in stored.items():
                 where = f"storedTemplates[{key}]"
                 _template(template, where)
-                self._check_template(structure(template, Template), where)
+                notices += self._check_template(structure(template, Template), where)
         except ConfigurationError as error:
             raise invalid(str(error)) from None
+        return notices
 
-    def _check_typed(self, workflow: Workflow) -> None:
+    def _check_typed(self, workflow: Workflow) -> list[str]:
         assert workflow.spec is not None
+        notices: list[str] = []
         for number, volume in enumerate(workflow.spec.volumes or ()):
             self.executor.check_volume(volume, f"spec.volumes[{number}]")
         for number, template in enumerate(workflow.spec.templates or ()):
-            self._check_template(template, f"spec.templates[{number}]")
+            notices += self._check_template(template, f"spec.templates[{number}]")
+        return notices
 
-    def _check_template(self, template: Template, here: str) -> None:
+    def _check_template(self, template: Template, here: str) -> list[str]:
         for index, volume in enumerate(template.volumes or ()):
             self.executor.check_volume(volume, f"{here}.volumes[{index}]")
         container: Container | ScriptTemplate | None = template.container or template.script
         if container is not None:
             kind = "container" if template.container is not None else "script"
-            self.executor.check(container, f"{here}.{kind}")
+            notice = self.executor.check(container, f"{here}.{kind}")
+            return [notice] if notice else []
+        return []
 
 
 def _typed(workflow: Data) -> Workflow:

@@ -22,6 +22,11 @@ from aiowf.engine.claims import Claims
 from aiowf.engine.directories import remove_tree
 from aiowf.engine.exchange import CONTROLLER, TEMPLATES
 from aiowf.engine.executor import ProcessExecutor
+from aiowf.engine.executor.containers import (
+    Containers,
+    find_containers,
+    remove_containers,
+)
 from aiowf.engine.journal import Journal
 from aiowf.engine.keeping import keep
 from aiowf.engine.pod import Pod
@@ -63,6 +68,10 @@ class Settings:
         images: What runs in place of an image.
         max_pods: How many pods run at a time.
         namespaces: Whether pods may have mount namespaces.
+        containers: The command that runs containers; None: podman or docker, if there is one, for
+            images without a command; "": there are none.
+        all_pods: Whether every pod is a container.
+        dockerfiles: Image → directory of the Dockerfile that it is built from.
         environment: Variables of every pod, beside its own.
         rehearsal: Whether it serves tests, which set its images and its clock.
     """
@@ -80,6 +89,9 @@ class Settings:
     images: Mapping[str, list[str]] = field(factory=dict)
     max_pods: int | None = None
     namespaces: bool = True
+    containers: Sequence[str] | None = None
+    all_pods: bool = False
+    dockerfiles: Mapping[str, str] = field(factory=dict)
     environment: Mapping[str, str] = field(factory=dict, repr=False)
     rehearsal: bool = False
 
@@ -106,6 +118,7 @@ def serve(settings: dict[str, Any], control: socket.socket, link: socket.socket)
     if _is_at_end(link):
         # The supervisor was killed, so its work is ours.
         end_descendants(chosen.cookie, deadline=_DEADLINE)
+        remove_containers(chosen.directory)
         for directory in settings["directories"]:
             remove_tree(directory)
 
@@ -131,6 +144,7 @@ async def engine(
         namespaces=settings.namespaces,
         keep=_kept(settings),
         pod_environment=_PodEnvironment(settings, authority),
+        containers=_containers(settings),
     )
     topics, values = Topics(directory / "topics"), Values(directory / "values")
     async with AsyncExitStack() as stack:
@@ -186,6 +200,19 @@ async def _open_database(path: str | None, journal: Journal) -> "Database | None
             "a database needs the package aiosqlite", hint="pip install 'aiowf[dev]'"
         ) from None
     return await open_database(path, journal.write)
+
+
+def _containers(settings: Settings) -> Containers | None:
+    command = settings.containers
+    command = find_containers(None) if command is None else tuple(command)
+    if not command:
+        return None
+    return Containers(
+        command=command,
+        all_pods=settings.all_pods,
+        dockerfiles=settings.dockerfiles,
+        engine=settings.directory,
+    )
 
 
 def _skipping_clock() -> "SkippingClock":

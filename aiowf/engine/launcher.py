@@ -39,6 +39,8 @@ def launch(
     claims: str | os.PathLike[str] | None = None,
     namespaces: bool = True,
     db: str | os.PathLike[str] | None = None,
+    containers: bool | str | Sequence[str] | None = None,
+    build: str | os.PathLike[str] | None = None,
     token: str | None = None,
     environment: Mapping[str, str] | None = None,
     outside: Outside | None = None,
@@ -58,6 +60,11 @@ def launch(
         namespaces: Whether pods may have mount namespaces, where the kernel allows it.
         db: File of a SQLite database that keeps finished workflows and templates; default: they end
             with the engine. Needs `aiowf[dev]`.
+        containers: True, "podman", "docker" or a command with options: every pod is a container;
+            False: none is; default: those are whose image has no command that could run here, if
+            podman or docker is installed.
+        build: Directory of applications whose images are built when they are first needed, as
+            ImageCatalogue.from_directory names them.
         token: What requests have to carry as bearer token; "": nothing; default: a random one.
         environment: Variables for every pod; they may be secret, for they stand in no manifest.
         outside: How it serves others than this process; default: not at all.
@@ -78,6 +85,8 @@ def launch(
         "images": {name: list(words) for name, words in (images or {}).items()},
         "max_pods": max_pods,
         "namespaces": namespaces,
+        "containers": containers,
+        "build": None if build is None else os.fspath(build),
         "environment": dict(environment or {}),
         **(outside.settings() if outside else {}),
         "rehearsal": rehearsal,
@@ -242,7 +251,7 @@ class Engine:
                     # Ctrl-C in a terminal is for the client, which then closes the engine.
                     start_new_session=True,
                 )
-            except OSError as error:
+            except (OSError, EngineError) as error:
                 self._reason = str(error)
 
     async def _wait_ready(self) -> Engine:
@@ -343,4 +352,21 @@ def _complete(settings: dict[str, Any], parent: str | None) -> dict[str, Any]:
         "directories": list(dict.fromkeys([directory, os.path.dirname(socket_path)])),
         "socket": socket_path,
         "path": [os.path.abspath(path) for path in sys.path],
+        **_containers(settings["containers"], settings["build"]),
+    }
+
+
+def _containers(
+    wanted: bool | str | Sequence[str] | None, build: str | os.PathLike[str] | None
+) -> dict[str, Any]:
+    """Return what the server is told of containers; it looks for podman itself if nobody asks."""
+    if wanted is None and build is None:
+        return {"containers": None}
+    from aiowf.engine.executor.containers import dockerfiles_below, find_containers
+
+    command = find_containers(True if wanted is None else wanted)
+    return {
+        "containers": list(command),
+        "all_pods": wanted not in (None, False),
+        "dockerfiles": dockerfiles_below(build),
     }

@@ -72,8 +72,11 @@ class PodResult:
 class Executor(Protocol):
     """Runs pods, not more than its limit at a time."""
 
-    def check(self, container: Container | ScriptTemplate, where: str) -> None:
+    def check(self, container: Container | ScriptTemplate, where: str) -> str | None:
         """Refuse, at submission, what can never run here.
+
+        Returns:
+            What whoever submits it should know, or None.
 
         Raises:
             ConfigurationError: The field and what is missing.

@@ -1,8 +1,9 @@
 """Requests that make workflows: create, submit from a template, resubmit; and lint."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import orjson
 from aiohttp import web
 
 from aiowf.engine import again
@@ -50,14 +51,13 @@ async def _create(request: web.Request) -> web.Response:
     options = member(body, "createOptions") or {}
     server_dry_run = bool(member(body, "serverDryRun"))
     dry_run = server_dry_run or bool(member(options, "dryRun"))
-    run = _made(request, decoded(given), dry_run=dry_run, ask=server_dry_run)
-    return answer(run)
+    return _told(*_made(request, decoded(given), dry_run=dry_run, ask=server_dry_run))
 
 
 def _made(
     request: web.Request, workflow: dict[str, Any], *, dry_run: bool = False, ask: bool = False
-) -> dict[str, Any]:
-    """Create a workflow, and return it.
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Create a workflow, and return it, and what is odd about it.
 
     Args:
         request: The request.
@@ -68,11 +68,19 @@ def _made(
     namespace, controller = request.match_info["namespace"], request.app[CONTROLLER]
     admitted = request.app[ADMISSION].check(workflow, namespace)
     if not dry_run:
-        return render(controller.create(admitted, namespace))
+        return render(controller.create(admitted, namespace)), admitted.notices
     run = controller.prepare(admitted, namespace)
     if ask:
         controller.store.refuse_taken(run)
-    return render(run)
+    return render(run), admitted.notices
+
+
+def _told(made: dict[str, Any], notices: Iterable[str]) -> web.Response:
+    """Answer with a workflow, and say what is odd about it, as Kubernetes' API server does."""
+    response = answer(made)
+    for notice in notices:
+        response.headers.add("Warning", f"299 - {orjson.dumps(notice).decode()}")
+    return response
 
 
 async def _lint(request: web.Request) -> web.Response:
@@ -90,7 +98,7 @@ async def _lint(request: web.Request) -> web.Response:
 async def _resubmit(request: web.Request) -> web.Response:
     body, namespace = await body_of(request), request.match_info["namespace"]
     run = find(request.app[CONTROLLER], namespace, request.match_info["name"])
-    return answer(_made(request, again.resubmitted(run, body)))
+    return _told(*_made(request, again.resubmitted(run, body)))
 
 
 async def _submit(request: web.Request) -> web.Response:
@@ -106,11 +114,11 @@ async def _submit(request: web.Request) -> web.Response:
     if not isinstance(options, Mapping):
         raise invalid("json: cannot unmarshal submitOptions into Go value of type SubmitOpts")
     ask, dry_run = bool(member(options, "serverDryRun")), bool(member(options, "dryRun"))
-    made = _made(request, _from(kind, name, options), dry_run=dry_run or ask, ask=ask)
+    made, notices = _made(request, _from(kind, name, options), dry_run=dry_run or ask, ask=ask)
     if dry_run:
         kept = ("name", "generateName", "labels", "annotations")
         made["metadata"] = {key: made["metadata"][key] for key in kept if key in made["metadata"]}
-    return answer(made)
+    return _told(made, notices)
 
 
 def _from(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -115,6 +115,10 @@ def _supervise(
 
     from aiowf.engine.directories import remove_tree
 
+    if os.path.exists(os.path.join(settings["directory"], "containers.json")):
+        from aiowf.engine.executor.containers import remove_containers
+
+        remove_containers(settings["directory"])
     for directory in settings["directories"]:
         remove_tree(directory)
     return 0

@@ -42,6 +42,23 @@ def quantity(value: str | int | float, where: str = "resources") -> str:
     )
 
 
+def amount(value: str | int | float) -> float:
+    """Return the number that a quantity stands for: "500m" → 0.5, "1Ki" → 1024.
+
+    Raises:
+        ConfigurationError: It is no quantity.
+    """
+    found = _QUANTITY.fullmatch(quantity(value))
+    assert found is not None
+    number, unit = found[1], found[2] or ""
+    if unit[:1] in ("e", "E") and len(unit) > 1 and unit != "Ei":
+        return float(number + unit)
+    base, power = (1024.0, "KMGTPE") if unit.endswith("i") else (1000.0, "kMGTPE")
+    small = {"": 1.0, "n": 1e-9, "u": 1e-6, "m": 1e-3}
+    factor = small[unit] if unit in small else base ** (1 + power.index(unit[0]))
+    return float(number) * factor
+
+
 def _nearest_quantity(text: str) -> str | None:
     """Return a hint for what people write: "512MB", "1 gb", "2 cpu"."""
     loose = _LOOSE_QUANTITY.fullmatch(text.strip())

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
 from aiowf.errors import ConfigurationError
 from aiowf.manifest.names import is_image_reference, nearest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Directories of a CloudHarness application that leave no trace in the names of its images.
 NEUTRAL_DIRECTORIES = frozenset({"backend", "server", "src", "tasks"})
@@ -54,24 +57,7 @@ class ImageCatalogue(Mapping[str, str]):
         Raises:
             ConfigurationError: There is no such directory, or two Dockerfiles have one name.
         """
-        from pathlib import Path
-
-        root = Path(directory)
-        if not root.is_dir():
-            raise ConfigurationError(f"there is no directory {root}", where="directory")
-        found: dict[str, Path] = {}
-        for path in sorted(root.rglob("Dockerfile")):
-            parts = path.relative_to(root).parent.parts
-            name = "-".join(part for part in parts if part not in NEUTRAL_DIRECTORIES).lower()
-            if not name or _SKIPPED_DIRECTORIES & set(parts):
-                continue
-            if name in found:
-                raise ConfigurationError(
-                    f'{found[name]} and {path} are both the image "{name}"',
-                    where="directory",
-                    hint="rename one of the directories",
-                )
-            found[name] = path
+        found = find_dockerfiles(directory)
         prefix = registry.rstrip("/") + "/" if registry else ""
         return cls({name: f"{prefix}{name}:{tag}" for name in found})
 
@@ -111,3 +97,30 @@ class ImageCatalogue(Mapping[str, str]):
 
     def __hash__(self) -> int:
         return hash(frozenset(self.images.items()))
+
+
+def find_dockerfiles(directory: str | PathLike[str]) -> dict[str, "Path"]:
+    """Return the Dockerfiles below a directory by the names of their images.
+
+    Raises:
+        ConfigurationError: There is no such directory, or two Dockerfiles have one name.
+    """
+    from pathlib import Path
+
+    root = Path(directory)
+    if not root.is_dir():
+        raise ConfigurationError(f"there is no directory {root}", where="directory")
+    found: dict[str, Path] = {}
+    for path in sorted(root.rglob("Dockerfile")):
+        parts = path.relative_to(root).parent.parts
+        name = "-".join(part for part in parts if part not in NEUTRAL_DIRECTORIES).lower()
+        if not name or _SKIPPED_DIRECTORIES & set(parts):
+            continue
+        if name in found:
+            raise ConfigurationError(
+                f'{found[name]} and {path} are both the image "{name}"',
+                where="directory",
+                hint="rename one of the directories",
+            )
+        found[name] = path
+    return found

@@ -171,7 +171,9 @@ async def test_a_pod_replies_with_its_token(tmp_path: Path) -> None:
 async def test_images_have_stand_ins(tmp_path: Path) -> None:
     """What runs in place of an image is the client's choice; other images are refused."""
     async with (
-        launch(directory=tmp_path, images={"samples-sum": ["test", "x", "="]}) as engine,
+        launch(
+            directory=tmp_path, images={"samples-sum": ["test", "x", "="]}, containers=False
+        ) as engine,
         _session(engine.socket_path, engine.token) as session,
     ):
         await _submit(session, {"image": "reg/samples-sum:1", "args": ["x"]}, "known")

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def local() -> AsyncIterator[aiowf.Client]:
     """A client on an embedded engine, for all mistakes that need one."""
-    async with aiowf.connect("local") as client:
+    async with aiowf.connect("local", containers=False) as client:
         yield client
 
 

@@ -15,6 +15,8 @@ T = TypeVar("T")
 _PYTHON = frozenset(
     {"python", "python3", f"python{sys.version_info.major}.{sys.version_info.minor}"}
 )
+# Images whose commands are here as well.
+_ANYWHERE = frozenset({"python", "aiowf-runtime"})
 _TAG = re.compile(r"(?:@[^/]*|:[^/:@]*)+$")
 
 # Argo's executor ends with this code when there is nothing to run.
@@ -25,11 +27,16 @@ class CommandNotFoundError(Exception):
     """A command that cannot be run; the text says why in the words of Argo's executor."""
 
 
+def without_tag(image: str) -> str:
+    """Return the name of an image with its registry, without tag and digest."""
+    return _TAG.sub("", image)
+
+
 def stand_in(images: Mapping[str, T], image: str | None) -> T | None:
     """Return what stands for an image, by its name with or without registry and tag."""
     if not image:
         return None
-    untagged = _TAG.sub("", image)
+    untagged = without_tag(image)
     for name in (image, untagged, untagged.rpartition("/")[2]):
         if name in images:
             return images[name]
@@ -46,12 +53,28 @@ def check_command(
     """
     if container.command or stand_in(images, container.image) is not None:
         return
-    name = _TAG.sub("", container.image or "").rpartition("/")[2] or "image"
+    name = without_tag(container.image or "").rpartition("/")[2] or "image"
     known = f" It has stand-ins for {', '.join(sorted(images))}." if images else ""
+    known += " Where podman or docker is installed, the image itself is run."
     raise ConfigurationError(
         f"the embedded engine cannot know what the image {container.image!r} runs",
         where=f"{where}.command",
         hint=f'Give the command, or a stand-in for the image: images={{"{name}": ["…"]}}.{known}',
+    )
+
+
+def notice_of(
+    container: Container | ScriptTemplate, where: str, images: Mapping[str, Sequence[str]]
+) -> str | None:
+    """Return what to tell of a command that runs without the image that it was written for."""
+    image = container.image
+    if isinstance(container, ScriptTemplate) or not image or stand_in(images, image) is not None:
+        return None
+    if without_tag(image).rpartition("/")[2] in _ANYWHERE:
+        return None
+    return (
+        f"{where}.image: {image!r} is not used here: its command runs as a process of this machine "
+        f"(containers=True runs the image, where podman or docker is installed)"
     )
 
 

@@ -9,6 +9,8 @@ from attrs import define, evolve, field
 
 from aiowf.engine.executor.child import Child, spawn
 from aiowf.engine.executor.command import NOT_FOUND, CommandNotFoundError
+from aiowf.engine.executor.contained import prepare_container
+from aiowf.engine.executor.containers import NOT_STARTED
 from aiowf.engine.executor.files import (
     OutputTooLargeError,
     read_message,
@@ -115,8 +117,12 @@ class Life:
             await self._storing
         await self.log.store(self.setting.offload, keep=KEPT_IN_MEMORY)
         self.log.close()
+        is_container = self._prepared is not None and self._prepared.afterwards is not None
         result: PodResult = await self.setting.offload(partial(self._collect, end))
         policy = self.pod.container.termination_message_policy
+        if end == NOT_STARTED and is_container:  # podman or docker has said why in the log
+            words = (await self._last_words()).splitlines()
+            return _start_error(words[-1] if words else "the container did not start")
         if result.exit_code and not result.message and policy == "FallbackToLogsOnError":
             return evolve(result, message=await self._last_words())
         return result
@@ -130,7 +136,7 @@ class Life:
 
     def _start(self) -> Child:
         self.room = self.setting.rooms.take()
-        prepared = self._prepared = prepare(self.pod, self.setting, self.room, self.cookie)
+        prepared = self._prepared = self._prepare(self.room)
         return spawn(
             prepared.arguments,
             prepared.program,
@@ -139,6 +145,12 @@ class Life:
             self._on_output,
             self._on_stdout if self.pod.capture_stdout else None,
         )
+
+    def _prepare(self, room: str) -> Prepared:
+        containers = self.setting.containers
+        if containers and containers.takes(self.pod.container, self.setting.images):
+            return prepare_container(self.pod, self.setting, containers, room, self.cookie)
+        return prepare(self.pod, self.setting, room, self.cookie)
 
     def _end(self, child: Child, grace: float) -> None:
         if self._timer:
@@ -169,6 +181,8 @@ class Life:
 
     def _collect(self, end: PodResult | int) -> PodResult:
         """Read what the pod has left, and give its directory back. In a thread."""
+        if self._prepared and self._prepared.afterwards:
+            self._prepared.afterwards()
         result = end if isinstance(end, PodResult) else self._result(end)
         if self.room and self.setting.rooms.give_back(self.room):
             self.room = None

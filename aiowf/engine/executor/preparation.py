@@ -10,6 +10,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from aiowf.engine.executor.command import arguments, find_program, known_program
+from aiowf.engine.executor.containers import Containers
 from aiowf.engine.executor.environment import container_environment, init_environment
 from aiowf.engine.executor.expansion import expand
 from aiowf.engine.executor.files import make_room, write_inputs
@@ -39,6 +40,7 @@ class Setting:
         keep: Paths of this machine that pods must see.
         pod_environment: Returns variables that the engine gives a pod.
         rooms: The pods' directories.
+        containers: How containers are run; None: there are none here.
         offload: Runs a function that does file I/O in a thread.
     """
 
@@ -49,6 +51,7 @@ class Setting:
     keep: Sequence[str]
     pod_environment: Callable[[Pod], Mapping[str, str]]
     rooms: Rooms
+    containers: Containers | None
     offload: Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
@@ -89,6 +92,7 @@ class Prepared:
         environment: All of its environment.
         directory: Its working directory.
         view: The paths of the pod.
+        afterwards: Called when the process has ended, in a thread.
     """
 
     arguments: Sequence[str]
@@ -96,6 +100,7 @@ class Prepared:
     environment: Mapping[str, str]
     directory: str
     view: View
+    afterwards: Callable[[], None] | None = None
 
 
 def prepare(pod: Pod, setting: Setting, directory: str, cookie: str) -> Prepared:
@@ -112,30 +117,30 @@ def prepare(pod: Pod, setting: Setting, directory: str, cookie: str) -> Prepared
         VolumeError: A volume is not there.
         OSError: Files and directories cannot be made.
     """
-    texts = _texts(pod, setting, f"{directory}/{SCRIPT}")
+    texts = texts_of(pod, setting, f"{directory}/{SCRIPT}")
     volumes = mounts_of(pod, texts.variables, f"{directory}/volumes", setting.claim)
     termination_log = os.path.join("/", pod.container.termination_message_path or TERMINATION_LOG)
     view = make_view(
-        directory, volumes, _named(pod), texts.all(), os.path.normpath(termination_log)
+        directory, volumes, named_paths(pod), texts.all(), os.path.normpath(termination_log)
     )
     kind = setting.namespaces.kind() if view.needed else None
     if view.needed and kind is None:
         texts = texts.map(view.substitute)
     if texts.source is not None:
-        _write(f"{directory}/{SCRIPT}", texts.source.encode())
+        write_script(directory, texts.source)
     write_inputs(view, pod.files)
     make_room(view, pod.outputs, setting.keep)
     prepared = Prepared(
         arguments=texts.words,
         program="",
-        environment={**_environment(pod, setting, directory, texts), POD_COOKIE: cookie},
+        environment=pod_environment(pod, setting, directory, texts, cookie),
         directory=_working_directory(pod, view, directory, seen=kind is not None),
         view=view,
     )
     return _at_home(prepared) if kind is None else _in_namespace(prepared, kind, setting, directory)
 
 
-def _texts(pod: Pod, setting: Setting, script: str) -> Texts:
+def texts_of(pod: Pod, setting: Setting, script: str) -> Texts:
     variables = container_environment(pod)
     source = None
     if isinstance(pod.container, ScriptTemplate):
@@ -148,12 +153,13 @@ def _texts(pod: Pod, setting: Setting, script: str) -> Texts:
     )
 
 
-def _write(path: str, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
+def write_script(directory: str, source: str) -> None:
+    """Write the source of a script into the directory of its pod."""
+    with open(f"{directory}/{SCRIPT}", "wb") as file:
+        file.write(source.encode())
 
 
-def _named(pod: Pod) -> list[str]:
+def named_paths(pod: Pod) -> list[str]:
     """Return the paths that a pod is given files at, leaves files at, or works in."""
     named = [*pod.files, *pod.outputs.values()]
     directory = pod.container.working_dir
@@ -162,7 +168,10 @@ def _named(pod: Pod) -> list[str]:
     return [os.path.normpath(path) for path in named]
 
 
-def _environment(pod: Pod, setting: Setting, directory: str, texts: Texts) -> dict[str, str]:
+def pod_environment(
+    pod: Pod, setting: Setting, directory: str, texts: Texts, cookie: str
+) -> dict[str, str]:
+    """Return all variables of a pod: the machine's, the engine's, and its own."""
     environment = {
         **setting.environment,
         "HOME": directory,
@@ -173,6 +182,7 @@ def _environment(pod: Pod, setting: Setting, directory: str, texts: Texts) -> di
         **texts.variables,
         ENV_DIRECTORY: directory,
         ENV_TERMINATION_LOG: f"{directory}/{TERMINATION}",
+        POD_COOKIE: cookie,
     }
     if "aiowf.runtime" in texts.words and _PACKAGE_ROOT not in sys.path:
         environment.setdefault("PYTHONPATH", _PACKAGE_ROOT)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from aiowf.engine.directories import remove_tree
-from aiowf.engine.executor.command import check_command
+from aiowf.engine.executor.command import check_command, notice_of
+from aiowf.engine.executor.containers import Containers
 from aiowf.engine.executor.environment import base_environment, check_environment
 from aiowf.engine.executor.interpreter import interpreter_directories, interpreter_paths
 from aiowf.engine.executor.life import Life
@@ -46,6 +47,7 @@ class ProcessExecutor:
         namespaces: bool = True,
         keep: Sequence[str] = (),
         pod_environment: Callable[[Pod], Mapping[str, str]] | None = None,
+        containers: Containers | None = None,
     ) -> None:
         """Make an executor.
 
@@ -57,6 +59,7 @@ class ProcessExecutor:
             namespaces: Whether pods may have mount namespaces, where the kernel allows it.
             keep: Paths of this machine that pods must see whatever they mount.
             pod_environment: Returns variables that the engine adds to a pod's own.
+            containers: How to run pods as containers; None: they are processes, all of them.
         """
         base = base_environment(os.environ, interpreter_directories(directory))
         self._directory = directory
@@ -68,6 +71,7 @@ class ProcessExecutor:
             keep=(str(directory), *interpreter_paths(), *keep),
             pod_environment=pod_environment or (lambda _: {}),
             rooms=Rooms(str(directory)),
+            containers=containers,
             offload=self._offload,
         )
         # How many more pods may run now.
@@ -101,10 +105,14 @@ class ProcessExecutor:
         """
         self._orphans.adopt()
 
-    def check(self, container: Container | ScriptTemplate, where: str) -> None:
+    def check(self, container: Container | ScriptTemplate, where: str) -> str | None:
         """Refuse what can never run here; see Executor."""
-        check_command(container, where, self._setting.images)
         check_environment(container, where)
+        containers, images = self._setting.containers, self._setting.images
+        if containers is not None and containers.takes(container, images):
+            return None
+        check_command(container, where, images)
+        return notice_of(container, where, images)
 
     def check_volume(self, volume: Volume, where: str) -> None:
         """Refuse a volume that can never be mounted here; see Executor."""

@@ -1,0 +1,234 @@
+"""Pods as containers of podman or docker: the command line that runs one, and what it leaves.
+
+The client of podman or docker is the pod's process; it hands on signals, output and exit code. The
+pod's own directory is mounted where it is on this machine, and so the variables that tell a pod of
+it are true inside as well.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+from aiowf.engine.executor.command import stand_in, without_tag
+from aiowf.engine.executor.view import Mount
+from aiowf.engine.pod import Pod
+from aiowf.errors import ConfigurationError, EngineError
+from aiowf.manifest import Container, ScriptTemplate
+from aiowf.manifest.units import amount
+
+# A container of ours carries this label; its value is the directory of the engine.
+LABEL = "dev.aiowf.engine"
+# What podman and docker end with if the container was not even started.
+NOT_STARTED = 125
+_PULL = {"Always": "always", "Never": "never"}
+_SECONDS = 30
+# What sends notices and results here; no such image is published.
+_OWN = "aiowf-runtime"
+# Written by an engine that has run a container: how to remove what is left of them.
+MARK = "containers.json"
+_DOCKER_SOCKET = "/var/run/docker.sock"
+# Variables that podman and docker themselves heed: these must not reach them as the pod has them.
+_THEIRS = frozenset({"PATH", "HOME", "TMPDIR", "USER", "XDG_RUNTIME_DIR", "LD_LIBRARY_PATH"})
+
+
+@frozen(kw_only=True)
+class Containers:
+    """How containers are run.
+
+    Attributes:
+        command: The program and its global options, such as ("podman",).
+        all_pods: Whether every pod is a container, and not only one whose command nobody knows.
+        dockerfiles: Image → directory of the Dockerfile that it is built from.
+        engine: Directory of the engine, which tells its containers from others.
+    """
+
+    command: Sequence[str]
+    all_pods: bool = False
+    dockerfiles: Mapping[str, str] = field(factory=dict)
+    engine: str = ""
+
+    def mark(self) -> None:
+        """Leave word that there are containers, for whoever cleans up after this engine. Blocks."""
+        path = Path(self.engine, MARK)
+        if not path.exists():
+            path.write_text(json.dumps(list(self.command)))
+
+    def takes(
+        self, container: Container | ScriptTemplate, images: Mapping[str, Sequence[str]]
+    ) -> bool:
+        """Return whether a container runs as one, given what stands in for images."""
+        image = container.image
+        if not image or without_tag(image) == _OWN or stand_in(images, image) is not None:
+            return False
+        return self.all_pods or not container.command
+
+    def arguments(
+        self,
+        pod: Pod,
+        name: str,
+        words: Sequence[str],
+        variables: Iterable[str],
+        mounts: Iterable[Mount],
+    ) -> list[str]:
+        """Return the command line that runs a pod, its image built before if need be.
+
+        Args:
+            pod: The pod.
+            name: What the container is called.
+            words: Command and arguments of the pod; only arguments if it has no command.
+            variables: Its environment: NAME=value, or NAME, whose value this process hands on.
+            mounts: What it sees of this machine.
+        """
+        image = str(pod.container.image)
+        build = self.dockerfiles.get(without_tag(image).rpartition("/")[2])
+        run = [
+            *(*self.command, "run", "--name", name, "--label", f"{LABEL}={self.engine}"),
+            *("--network", "host"),
+            *_limits(pod.container),
+            *(part for variable in variables for part in ("--env", variable)),
+            *(part for mount in mounts for part in ("--volume", _volume(mount))),
+        ]
+        if build is None:
+            run += ["--pull", _PULL.get(pod.container.image_pull_policy or "", "missing")]
+        if pod.container.working_dir:
+            run += ["--workdir", pod.container.working_dir]
+        if pod.container.command:
+            run += ["--entrypoint", words[0]]
+            words = words[1:]
+        run += [image, *words]
+        if build is None:
+            return run
+        made = [*self.command, "build", "--quiet", "--tag", image, build]
+        return ["/bin/sh", "-c", f'{shlex.join(made)} >/dev/null && exec "$@"', "sh", *run]
+
+    def finish(self, name: str, outputs: Mapping[str, str]) -> None:
+        """Fetch the files that a container has left, and remove it. Blocks.
+
+        Args:
+            name: What it is called.
+            outputs: Path in the container → path on this machine.
+        """
+        for path, real in outputs.items():
+            self._call("cp", f"{name}:{path}", real)  # one that is not there has no output
+        self._call("rm", "--force", "--volumes", name)
+
+    def _call(self, *words: str) -> None:
+        call([*self.command, *words])
+
+
+def call(words: Sequence[str]) -> str:
+    """Run podman or docker for a moment, and return what it prints; "" if it does not answer."""
+    try:
+        ended = subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return ended.stdout.decode(errors="replace")
+
+
+def remove_containers(directory: str) -> None:
+    """Remove what is left of the containers of the engine that had this directory. Blocks."""
+    try:
+        command = json.loads(Path(directory, MARK).read_text())
+    except OSError:
+        return  # it has run none
+    found = call([*command, "ps", "--all", "--quiet", "--filter", f"label={LABEL}={directory}"])
+    if ids := found.split():
+        call([*command, "rm", "--force", "--volumes", *ids])
+
+
+def find_containers(
+    wanted: bool | str | Sequence[str] | None, which: Callable[[str], str | None] = shutil.which
+) -> tuple[str, ...]:
+    """Return the program that runs containers, with its options; () where there is none.
+
+    Args:
+        wanted: None or True: podman or docker, whichever is there; False: none; or its command.
+        which: Finds a program.
+
+    Raises:
+        EngineError: It was asked for, and is not there.
+    """
+    if wanted is False:
+        return ()
+    if wanted is None or wanted is True:
+        found = next(filter(None, map(_usable(which), ("podman", "docker"))), None)
+        if found is None and wanted:
+            raise EngineError(
+                "there is neither podman nor a running docker here",
+                hint="Install podman (apt-get install podman), or leave containers= out.",
+            )
+        return (found,) if found else ()
+    words = tuple(shlex.split(wanted) if isinstance(wanted, str) else wanted)
+    if not words or which(words[0]) is None:
+        raise EngineError(
+            f"there is no program {words[0] if words else ''!r} to run containers with",
+            hint='containers="podman" or "docker", with options if need be.',
+        )
+    return words
+
+
+def _usable(which: Callable[[str], str | None]) -> Callable[[str], str | None]:
+    def find(name: str) -> str | None:
+        # The client of docker may be here without its daemon, and then runs nothing.
+        if name == "docker" and not (
+            os.environ.get("DOCKER_HOST") or os.access(_DOCKER_SOCKET, os.W_OK)
+        ):
+            return None
+        return which(name)
+
+    return find
+
+
+def environment_of(
+    variables: Mapping[str, str],
+) -> tuple[list[str], dict[str, str]]:
+    """Return what `run --env` is given, and what has to be handed on by the environment.
+
+    Values do not stand on the command line, where everybody on this machine could read them,
+    unless podman and docker would heed them themselves.
+    """
+    options = [f"{n}={v}" if n in _THEIRS else n for n, v in variables.items()]
+    return options, {name: text for name, text in variables.items() if name not in _THEIRS}
+
+
+def _limits(container: Container | ScriptTemplate) -> list[str]:
+    resources: Any = container.resources
+    found: Mapping[str, Any] = (resources.limits if resources else None) or {}
+    options = []
+    if "cpu" in found:
+        options += ["--cpus", f"{amount(found['cpu']):g}"]
+    if "memory" in found:
+        options += ["--memory", f"{int(amount(found['memory']))}"]
+    return options
+
+
+def _volume(mount: Mount) -> str:
+    if ":" in mount.source or ":" in mount.target:
+        raise ConfigurationError(f"a container cannot mount {mount.target!r}: it has a colon")
+    return f"{mount.source}:{mount.target}{':ro' if mount.read_only else ''}"
+
+
+def dockerfiles_below(directory: str | os.PathLike[str] | None) -> dict[str, str]:
+    """Return the images that are built from the Dockerfiles below a directory: name → directory.
+
+    Raises:
+        EngineError: There is no such directory, or two Dockerfiles have one name.
+    """
+    if directory is None:
+        return {}
+    from aiowf.profile.images import find_dockerfiles
+
+    try:
+        found = find_dockerfiles(directory)
+    except ConfigurationError as error:
+        raise EngineError(error.message, hint=error.hint) from None
+    return {name: str(Path(path).resolve().parent) for name, path in found.items()}

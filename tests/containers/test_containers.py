@@ -1,0 +1,126 @@
+"""Pods as real containers: images built, run, limited, stopped and removed."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import aiowf
+from aiowf import operations, tasks
+
+pytestmark = pytest.mark.containers
+
+
+async def some(podman: list[str], *, wanted: bool) -> None:
+    """Wait until there are containers, or none; there is nobody who would tell."""
+    async with asyncio.timeout(60):
+        while bool(await asyncio.to_thread(containers_of, podman)) != wanted:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+def containers_of(podman: list[str]) -> list[str]:
+    """Return the names of all containers that there are, running or not."""
+    listed = subprocess.run(
+        [*podman, "ps", "--all", "--format", "{{.Names}}"], capture_output=True, text=True
+    )
+    return listed.stdout.split()
+
+
+async def test_an_image_is_built_and_run(podman: list[str], applications: Path) -> None:
+    """An image without a command, from its Dockerfile: variables, shared directory, log, result."""
+    task = tasks.CustomTask("sum", "samples-sum", a=40, b=2)
+    operation = operations.DistributedSyncOperationWithResults("sum-", task)
+    async with aiowf.connect("local", containers=podman, build=applications) as client:
+        result = await operation.execute()
+        lines = [line async for line in client.get_run(result.name).logs("sum")]
+    assert "42\n" == result.files.text("result")
+    assert {"to stdout", "to stderr"} == set(lines)
+    assert [] == await asyncio.to_thread(containers_of, podman)
+
+
+async def test_command_files_and_limits(podman: list[str], applications: Path) -> None:
+    """The pod's own command, in a container with the memory that it may have, leaves an output."""
+    workflow = {
+        "metadata": {"generateName": "limits-"},
+        "spec": {
+            "entrypoint": "main",
+            "templates": [
+                {
+                    "name": "main",
+                    "container": {
+                        "image": "samples-sum",
+                        "command": ["sh", "-c"],
+                        "args": [
+                            "cat /sys/fs/cgroup/memory/memory.limit_in_bytes "
+                            "/sys/fs/cgroup/memory.max 2>/dev/null > /out/limit; exit 3"
+                        ],
+                        "resources": {"limits": {"memory": "64Mi", "cpu": "500m"}},
+                        "volumeMounts": [{"name": "out", "mountPath": "/out"}],
+                    },
+                    "volumes": [{"name": "out", "emptyDir": {}}],
+                    "outputs": {
+                        "parameters": [{"name": "limit", "valueFrom": {"path": "/out/limit"}}]
+                    },
+                }
+            ],
+        },
+    }
+    async with aiowf.connect("local", containers=podman, build=applications) as client:
+        run = await client.submit(workflow)
+        result = await run.wait(check=False)
+    assert result.message == "main: Error (exit code 3)"
+    [node] = result.workflow.status.nodes.values()
+    [limit] = node.outputs.parameters
+    assert str(64 * 2**20) == limit.value
+
+
+async def test_a_container_is_killed_with_its_workflow(
+    podman: list[str], applications: Path
+) -> None:
+    """Terminating a workflow ends its container, and nothing is left of it."""
+    # The first process of a container takes no SIGTERM that it has no handler for.
+    patient = ["sh", "-c", "trap 'exit 143' TERM; sleep 1000 & wait"]
+    task = tasks.CustomTask("sleep", "samples-sum", command=patient)
+    operation = operations.SingleTaskOperation("sleep-", task)
+    async with aiowf.connect("local", containers=podman, build=applications) as client:
+        run = await operation.execute(client=client)
+        await some(podman, wanted=True)
+        await run.terminate()
+        result = await run.wait(check=False)
+    assert "Failed" == result.phase
+    assert [] == await asyncio.to_thread(containers_of, podman)
+
+
+async def test_an_image_that_cannot_be_pulled(podman: list[str]) -> None:
+    """A registry that nobody serves: the node's message is what podman says of it."""
+    task = tasks.CustomTask("sum", "127.0.0.1:9/sum:1")
+    operation = operations.DistributedSyncOperation("sum-", task)
+    async with aiowf.connect("local", containers=podman):
+        with pytest.raises(aiowf.OperationFailedError, match=r"StartError.*127\.0\.0\.1:9"):
+            await operation.execute()
+
+
+async def test_nothing_is_left_of_an_engine_that_is_killed(
+    podman: list[str], applications: Path, tmp_path: Path
+) -> None:
+    """After kill -9 of the client its containers are removed."""
+    script = tmp_path / "client.py"
+    script.write_text(
+        "import asyncio, aiowf\n"
+        "from aiowf import operations, tasks\n"
+        "task = tasks.CustomTask('sleep', 'samples-sum', command=['sleep', '1000'])\n"
+        "async def main():\n"
+        f"    options = {{'containers': {podman}, 'build': {str(applications)!r}}}\n"
+        "    async with aiowf.connect('local', **options):\n"
+        "        await (await operations.SingleTaskOperation('sleep-', task).execute())\n"
+        "asyncio.run(main())\n"
+    )
+    client = await asyncio.create_subprocess_exec(sys.executable, str(script))
+    await some(podman, wanted=True)
+    os.kill(client.pid, signal.SIGKILL)
+    await client.wait()
+    await some(podman, wanted=False)
