@@ -27,16 +27,15 @@ class Replay:
 
     kept: dict[str, Node] = field(factory=dict)
     times: Mapping[str, Node] = field(factory=dict)
-    # Id → ids of the nodes around it, the innermost first.
-    _around: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    # Id → ids of all that is inside of it.
+    _inside: Mapping[str, list[str]] = field(factory=dict)
 
     def take(self, node_id: str) -> list[Node]:
         """Return a kept node and all that is inside of it, connected to nothing else; or []."""
         if node_id not in self.kept:
             return []
-        inside = [one for one, around in self._around.items() if node_id in around]
-        ids = [node_id, *inside]
-        taken = [self.kept.pop(one) for one in ids if one in self.kept]
+        inside = dict.fromkeys(self._inside.get(node_id, ()))
+        taken = [self.kept.pop(one) for one in (node_id, *inside) if one in self.kept]
         for node in taken:
             node.children = {child: None for child in node.children if child in inside}
         return taken
@@ -79,7 +78,11 @@ def plan_replay(nodes: Mapping[str, Node], restarted: Iterable[str]) -> Replay:
         for one, node in nodes.items()
         if node.type in _GROUPS and one not in lost and not lost.intersection(node.children)
     }
-    return Replay(kept, times, around)
+    inside: dict[str, list[str]] = {}
+    for one, outers in around.items():
+        for outer in outers:
+            inside.setdefault(outer, []).append(one)
+    return Replay(kept, times, inside)
 
 
 def remains(nodes: Mapping[str, Node], replay: Replay, now: float) -> dict[str, Node]:
