@@ -93,11 +93,14 @@ class Database:
 
     async def write_changes(self) -> None:
         """Write changes as they come, until cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
             await self._news.wait()
             self._news.clear()
+            began = loop.time()
             await self.flush()
-            await asyncio.sleep(_PAUSE)
+            # However much there is to write, most of the time is for other things.
+            await asyncio.sleep(max(_PAUSE, 9 * (loop.time() - began)))
 
     async def flush(self) -> None:
         """Write what is not written yet; what cannot be written is told, and kept for later."""
