@@ -16,7 +16,7 @@ Everything is loaded when it is first used: `import aiowf` costs next to nothing
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aiowf import errors, manifest, operations, tasks
+    from aiowf import display, errors, manifest, operations, tasks
     from aiowf.client import Client, Result, Run, connect, current_client
     from aiowf.errors import (
         AiowfError,
@@ -78,7 +78,7 @@ _HOMES = {
     "task": "aiowf.operations.functions",
     **dict.fromkeys(("ImageCatalogue", "Profile"), "aiowf.profile"),
 }
-_ROOMS = ("errors", "manifest", "operations", "tasks")
+_ROOMS = ("display", "errors", "manifest", "operations", "tasks")
 
 __all__ = [
     "AiowfError",
@@ -110,6 +110,7 @@ __all__ = [
     "UnavailableError",
     "connect",
     "current_client",
+    "display",
     "errors",
     "manifest",
     "operations",

@@ -12,7 +12,7 @@ project = "aiowf"
 copyright = "the aiowf authors"
 version = release = version_of("aiowf")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 default_role = "code"
 nitpicky = True
@@ -21,6 +21,12 @@ nitpick_ignore_regex = [(r"py:.*", r"(?!aiowf\.).*")]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
+
+# The notebooks are run at each build, by the interpreter that runs Sphinx.
+nb_execution_mode = "force"
+nb_execution_timeout = 60
+nb_execution_raise_on_error = True
+nb_merge_streams = True
 
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"

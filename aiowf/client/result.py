@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from attrs import field, frozen
 
 from aiowf.manifest import Workflow
+from aiowf.manifest.showing import Shown
 from aiowf.replies.files import Files
 
 T_co = TypeVar("T_co", covariant=True)
@@ -69,7 +70,7 @@ def _reader(good: bool, outcome: Any) -> Callable[[], Any]:
 
 
 @frozen(kw_only=True)
-class Result(Generic[T_co]):
+class Result(Shown, Generic[T_co]):
     """What came of an operation.
 
     Attributes:

@@ -1,6 +1,6 @@
 """A workflow that was submitted: to be watched, waited for and stopped."""
 
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -11,6 +11,7 @@ from aiowf.client.watching import Change, attach, changes, log_lines
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import Workflow, unstructure
 from aiowf.manifest.fields import Raw
+from aiowf.manifest.showing import Shown
 from aiowf.wire import labels
 from aiowf.wire.events import FINAL_PHASES
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Run(Generic[T]):
+class Run(Shown, Generic[T]):
     """A workflow that was submitted.
 
     `await run` waits for its end and gives its Result.
@@ -39,6 +40,7 @@ class Run(Generic[T]):
     """
 
     __slots__ = (
+        "_callbacks",
         "_check",
         "_client",
         "_known",
@@ -73,6 +75,8 @@ class Run(Generic[T]):
         self._pending_timeout = pending_timeout
         # Set once, when the end was seen: all who wait get the same.
         self._result: Result[T] | None = None
+        # Called once, when the result is set; empty afterwards.
+        self._callbacks: list[Callable[[Result[T]], None]] = []
         # Whether a request that creates the workflow may have reached the server, and whether the
         # server has said that it has it.
         self._posted = self._known = False
@@ -110,8 +114,37 @@ class Run(Generic[T]):
     def __repr__(self) -> str:
         return f"<Run {self.namespace}/{self.name} [{self.phase or 'submitted'}]>"
 
+    def _ipython_display_(self) -> None:
+        import aiowf
+
+        aiowf.display.show(self)
+
     def __await__(self) -> "Generator[Any, None, Result[T]]":
         return self.wait().__await__()
+
+    @property
+    def client(self) -> "Client":
+        """Return the client that it belongs to."""
+        return self._client
+
+    @property
+    def result(self) -> "Result[T] | None":
+        """Return what came of it, once somebody has awaited it here; None before."""
+        return self._result
+
+    def add_done_callback(self, callback: "Callable[[Result[T]], None]") -> None:
+        """Call back with the Result as soon as somebody who awaits the run here gets it."""
+        if self._result is not None:
+            callback(self._result)
+        else:
+            self._callbacks.append(callback)
+
+    def _end(self, result: "Result[T]") -> None:
+        """Take the result for all who wait."""
+        self._result, self.phase = result, result.phase
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback(result)
 
     @property
     def ui_url(self) -> str | None:

@@ -46,7 +46,8 @@ async def wait(
     run: "Run[Any]", *, timeout: float | timedelta | None = None, check: bool = True
 ) -> "Result[Any]":
     """Wait for the end of a run; see `Run.wait`."""
-    if run._result is None:
+    result = run._result
+    if result is None:
         if timeout is not None:
             result = await _result_within(run, timeout)
         elif run._subscription is None or run._client.watching.pending(run) is not None:
@@ -55,10 +56,10 @@ async def wait(
             with run._client.stalls.looking(run, run._subscription):
                 accept(run, await run._subscription.ended())
             result = await _built(run, await settled_by_end(run))
-        run._result, run.phase = result, result.phase
-    if check and not run._result.succeeded:
-        raise await _failure(run, run._result)
-    return run._result
+        run._end(result)
+    if check and not result.succeeded:
+        raise await _failure(run, result)
+    return result
 
 
 async def _result_within(run: "Run[Any]", timeout: float | timedelta) -> "Result[Any]":

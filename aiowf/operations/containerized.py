@@ -12,6 +12,7 @@ from aiowf.errors import ConfigurationError
 from aiowf.manifest import PodGC, TTLStrategy, Workflow, converter, dumps, unstructure
 from aiowf.manifest.names import operation_name
 from aiowf.manifest.rendering import Submission
+from aiowf.manifest.showing import Shown
 from aiowf.operations.checks import check_operation
 from aiowf.operations.context import PodExecutionContext, as_contexts
 from aiowf.operations.flow import Flow
@@ -50,7 +51,7 @@ _NO_PROFILE = Profile()
 
 
 @frozen(slots=False)
-class ContainerizedOperation(ManagedOperation):
+class ContainerizedOperation(Shown, ManagedOperation):
     """An operation that runs as a workflow.
 
     Operations are values: nothing about a run is stored on them, so that one may be executed many
