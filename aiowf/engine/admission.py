@@ -78,10 +78,11 @@ class Admission:
         Raises:
             Refusal: What is wrong, and where.
         """
-        given = workflow.get("spec") or {}
+        given, typed = workflow.get("spec") or {}, _typed(workflow)
         spec = effective_spec(self.templates, namespace, given)
         whole = {**workflow, "spec": spec}
-        typed = _typed(whole)
+        if spec is not given:
+            typed = _typed(whole)
         library = self._library(spec, namespace)
         stored = validate(whole, namespace, library, lint=lint)
         notices = self._check_runs(spec, typed, stored)

@@ -327,6 +327,17 @@ async def test_requests_that_are_refused(
     assert refusal[2] in answer["message"]
 
 
+@pytest.mark.parametrize("value", [1, ["x"], {"a": 1}])
+async def test_types_that_are_wrong(bed: Bed, value: Any) -> None:
+    """A name that is no text is refused, wherever it stands."""
+    step = {"name": "a", "templateRef": {"name": value, "template": value}}
+    for spec in (
+        {"workflowTemplateRef": {"name": value}},
+        {"entrypoint": "m", "templates": [{"name": "m", "steps": [[step]]}]},
+    ):
+        assert await bed.refused(spec)
+
+
 async def test_lists(bed: Bed) -> None:
     """Labels, a part of the name, a limit and fields choose."""
     for name in ("one", "two"):
