@@ -468,6 +468,10 @@ def _translated(request: Request, error: Exception, deadline: float) -> ArgoErro
             hint = "Look at the address (ARGO_SERVER), and whether the server runs."
             text = f"{NOT_CONNECTED} {place}: {reason or said}"
             return no_connection(request, text, hint=hint)
+        case aiohttp.ClientHttpProxyError():
+            hint = "Look at HTTPS_PROXY and its password, or name the server in NO_PROXY."
+            text = f"the proxy answered {error.status} {error.message}"
+            return no_connection(request, text, hint=hint)
         case aiohttp.ClientPayloadError():
             return no_connection(request, f"the connection broke in the answer: {said}")
         case aiohttp.ClientConnectionError():
