@@ -9,11 +9,18 @@ from attrs import frozen
 
 from aiowf.argo.backoff import delay
 from aiowf.argo.session import ArgoSession
-from aiowf.errors import ArgoError, NotFoundError, RateLimitedError, UnavailableError
+from aiowf.errors import (
+    ArgoError,
+    ConfigurationError,
+    NotFoundError,
+    RateLimitedError,
+    UnavailableError,
+)
 from aiowf.manifest import Workflow
+from aiowf.manifest.names import nearest
 from aiowf.wire.events import FINAL_PHASES, read_result
 from aiowf.wire.log_lines import LogFilter, read_entry, without_executor
-from aiowf.wire.nodes import archived_logs, pod_tasks
+from aiowf.wire.nodes import archived_logs, pod_tasks, task_names
 
 _log = logging.getLogger("aiowf.argo")
 
@@ -66,9 +73,12 @@ async def follow_logs(
 
     Raises:
         NotFoundError: There is no such workflow.
+        ConfigurationError: It has no such task.
         ArgoError: The server refused, or could not be reached several times in a row.
     """
     names = _Names(session, name, namespace)
+    if task is not None:
+        await names.check(task)
     lines = LogFilter()
     told: set[str] = set()
     failures = 0
@@ -119,6 +129,23 @@ class _Names:
         if pod not in self._tasks and self._now() - self._read_at > _LOOK_UP:
             await self.read()
         return self._tasks.get(pod) or self._by_name(pod)
+
+    async def check(self, task: str) -> None:
+        """Check that the workflow has a task.
+
+        Raises:
+            ConfigurationError: It has none of this name, and never will; the hint is the nearest.
+        """
+        found = await self._session.workflows.get(
+            self.name, namespace=self.namespace, fields=("spec", *_FIELDS)
+        )
+        known = task_names(found)
+        if known is not None and task not in known:
+            raise ConfigurationError(
+                f"workflow {self.name} has no task {task!r}",
+                where="task",
+                hint=nearest(task, known),
+            )
 
     async def has_ended(self) -> bool:
         """Ask whether the workflow has ended, or is gone."""

@@ -90,7 +90,11 @@ async def send(parcel: Parcel, backend: "Backend", namespace: str, pace: Pace) -
         except ArgoError as error:
             backend.check_alive()
             reached = backend.argo.reached
-            if is_mistaken_address(error) and not reached:
+            is_mistaken = is_mistaken_address(error) and not reached
+            # Or a proxy garbled what an Argo Server said, which may have taken the workflow.
+            if is_mistaken and (
+                error.status is None or not await _is_argo(parcel, backend, namespace)
+            ):
                 raise
             patience = UNREACHABLE_SECONDS if reached else NEVER_REACHED_SECONDS
             if _is_unreachable(error) and loop.time() - begun < patience:
@@ -106,6 +110,15 @@ async def send(parcel: Parcel, backend: "Backend", namespace: str, pace: Pace) -
         if found is not None:
             return Sent(found, False)
         await asyncio.sleep(next(pauses))
+
+
+async def _is_argo(parcel: Parcel, backend: "Backend", namespace: str) -> bool:
+    """Ask for the workflow: only an Argo Server has it, or says in its own way that it has not."""
+    try:
+        await backend.argo.workflows.get_raw(parcel.plan.name, namespace=namespace)
+    except ArgoError as error:
+        return error.code is not None
+    return True
 
 
 async def _find(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import frozen
 
-from aiowf.manifest import NodeStatus, Workflow
+from aiowf.manifest import NodeStatus, Workflow, dumps
 from aiowf.manifest.fields import Raw
 from aiowf.wire.events import FINAL_PHASES
 from aiowf.wire.labels import PARAMETER_TASK
@@ -201,6 +201,22 @@ def output_parameters(node: NodeStatus) -> Mapping[str, str]:
     return {
         each.name: str(each.value) for each in parameters if each.name and each.value is not None
     }
+
+
+def task_names(workflow: Workflow) -> frozenset[str] | None:
+    """Return the names by which tasks of a workflow can be meant, or None while nobody knows all.
+
+    Args:
+        workflow: The workflow with its spec and its nodes.
+    """
+    spec = workflow.spec
+    ended = (workflow.status.phase if workflow.status else None) in FINAL_PHASES
+    if spec is None or (not ended and b'emplateRef"' in dumps(spec)):
+        return None  # what it runs stands in a WorkflowTemplate
+    names = {template.name for template in spec.templates or () if template is not None}
+    for node in nodes_of(workflow).values():
+        names |= {node.template_name, node.display_name}
+    return frozenset(name for name in names if name)
 
 
 def pod_tasks(workflow: Workflow) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ import pytest
 
 import aiowf
 from aiowf import operations, tasks
+from aiowf.errors import ConfigurationError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -99,6 +100,9 @@ async def test_logs_are_live_and_end(client: aiowf.Client) -> None:
     run = await op.execute(client=client)
     assert [line async for line in run.logs("talk")] == ["one", "two"]
     assert [line async for line in run.logs(follow=False)] == ["talk: one", "talk: two"]
+    with pytest.raises(ConfigurationError, match="has no task 'tolk'") as caught:
+        await anext(run.logs("tolk"))
+    assert 'did you mean "talk"?' in str(caught.value)
     assert (await run).succeeded
 
 
