@@ -1,6 +1,7 @@
 """What tests of the command line share."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -34,3 +35,18 @@ def ended(process: "subprocess.Popen[str]") -> Done:
     with process:
         out, err = process.communicate(timeout=60)
     return Done(process.returncode, out or "", err)
+
+
+def left_running() -> str:
+    """Run the slow operation of the flow, leave it when its second task runs; return its name."""
+    words = ("run", "cli_flow.py:slow", "--on-cancel", "leave")
+    with start(*words, stdin=subprocess.DEVNULL) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "● sleep Running" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    name = said.partition("interrupted; ")[2].partition(" ")[0]
+    assert name.startswith("slow-"), said
+    return name

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cli_testing import Done
+from cli_testing import Done, left_running
 
 Command = Callable[..., Done]
 
@@ -174,6 +174,42 @@ def test_bad_arguments_of_submit(
     assert said in done.err
 
 
+@pytest.mark.usefixtures("here", "server")
+def test_a_stored_template_is_submitted(aiowf: Command, here: Path) -> None:
+    """Its parameters are checked; a template that is not there is told."""
+    import asyncio
+
+    from aiowf.argo import ArgoSession, from_environment
+
+    stored = yaml.safe_load((here / "etl.yaml").read_text().replace("2026-01-01", "'1'"))
+    stored |= {"kind": "WorkflowTemplate", "metadata": {"name": "etl-stored"}}
+
+    async def store() -> None:
+        async with ArgoSession(from_environment()) as session:
+            await session.workflow_templates.create(stored)
+
+    asyncio.run(store())
+    words = ("submit", "--from", "workflowtemplate/etl-stored", "--wait")
+    assert "✓ load Succeeded" in aiowf(*words, "-p", "day=friday").out
+    wrong = aiowf(*words, "-p", "dya=friday")
+    assert (3, True) == (wrong.code, 'did you mean "day"' in wrong.err.lower())
+    assert 4 == aiowf("submit", "--from", "wftmpl/none").code
+
+
+@pytest.mark.usefixtures("here", "server")
+def test_lint_asks_the_server(aiowf: Command, here: Path) -> None:
+    """What only a server knows is wrong is told with the rest."""
+    text = (here / "etl.yaml").read_text()
+    (here / "away.yaml").write_text(
+        text.replace("template: echo", "templateRef: {name: a, template: b}")
+    )
+    done = aiowf("lint", "etl.yaml", "away.yaml", "cli_flow.py:one")
+    assert 3 == done.code
+    assert "✓ etl.yaml\n" in done.out
+    assert "✗ away.yaml" in done.out
+    assert "" == done.err
+
+
 @pytest.mark.usefixtures("here")
 def test_submit_without_a_server_waits_or_refuses(aiowf: Command) -> None:
     """With --wait the embedded engine will do."""
@@ -186,11 +222,10 @@ def test_submit_without_a_server_waits_or_refuses(aiowf: Command) -> None:
 @pytest.mark.usefixtures("here", "server")
 def test_a_run_is_not_waited_for_without_end(aiowf: Command) -> None:
     """--timeout ends the wait, and the workflow goes on; stop and delete end it."""
-    done = aiowf("run", "cli_flow.py:slow", "--timeout", "1s")
+    done = aiowf("run", "cli_flow.py:slow", "--timeout", "1s", "--id", "timeout")
     assert (7, "") == (done.code, done.out)
     assert "did not end within 1 s" in done.err
-    found = json.loads(aiowf("list", "--prefix", "slow-", "--phase", "running", "-o", "json").out)
-    name = found[0]["metadata"]["name"]
+    name = done.err.rpartition("workflow ")[2].split()[0]
     assert f"{name} suspended\n" == aiowf("suspend", name).out
     assert f"{name} resumed\n" == aiowf("resume", name).out
     assert f"{name} stopped\n" == aiowf("stop", name).out
@@ -201,12 +236,17 @@ def test_a_run_is_not_waited_for_without_end(aiowf: Command) -> None:
 
 @pytest.mark.usefixtures("here", "server")
 def test_terminate_ends_at_once(aiowf: Command) -> None:
-    """So does the wait for it."""
-    aiowf("run", "cli_flow.py:slow", "--timeout", "1s")
-    name = json.loads(aiowf("list", "--limit", "1", "-o", "json").out)[0]["metadata"]["name"]
+    """So does the wait for it; what has ended can be run again, or submitted anew."""
+    name = left_running()
     assert f"{name} terminated\n" == aiowf("terminate", name).out
     assert 1 == aiowf("watch", name).code
     assert "cannot shutdown a completed workflow" in aiowf("terminate", name).err
+    assert f"{name} is running again\n" == aiowf("retry", name).out
+    again = aiowf("resubmit", name)
+    assert 0 == again.code
+    other = again.out.rpartition(" ")[2].strip()
+    assert again.out.startswith(f"{name} resubmitted as slow-")
+    assert f"{name} terminated\n{other} terminated\n" == aiowf("terminate", name, other).out
 
 
 @pytest.mark.usefixtures("here")

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 
 import pytest
-from cli_testing import Done, start
+from cli_testing import Done, left_running, start
 from terminal import terminal
 
 from aiowf.display.text import width_of
@@ -21,7 +21,7 @@ def test_a_tree_that_fits_its_terminal(columns: int) -> None:
     with terminal("run", "cli_flow.py:sweep", "cli_flow.py:bad", columns=columns) as shown:
         assert 1 == shown.end()
         lines = shown.text.splitlines()
-        assert b"\x1b[2K" in shown.written
+        assert b"\x1b[?25l" in shown.written
         assert all(width_of(line) <= columns for line in lines)
         assert 2 == sum(line.startswith("  ✓ s") for line in lines)
         assert any(line.startswith("  ✗ bad-") for line in lines)
@@ -122,8 +122,7 @@ def test_on_the_embedded_engine_stop_is_what_remains(monkeypatch: pytest.MonkeyP
 
 def test_ctrl_c_ends_a_watch_with_a_word(aiowf: Command) -> None:
     """Who only looks is asked nothing; the workflow goes on."""
-    aiowf("run", "cli_flow.py:slow", "--timeout", "1s")
-    name = json.loads(aiowf("list", "--limit", "1", "-o", "json").out)[0]["metadata"]["name"]
+    name = left_running()
     with terminal("watch", name) as shown:
         shown.until("✓ quick")
         shown.press("\x03")
