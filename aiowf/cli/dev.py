@@ -44,6 +44,12 @@ if TYPE_CHECKING:
     help="Directory of persistent volume claims, NAMESPACE/CLAIM below it.",
 )
 @click.option(
+    "--db",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="SQLite file that keeps what has finished, and stored templates.",
+)
+@click.option(
     "--image",
     "images",
     multiple=True,
@@ -61,6 +67,7 @@ def dev(
     no_auth: bool,
     max_pods: int | None,
     claims: str | None,
+    db: str | None,
     images: Sequence[str],
     opens: bool,
 ) -> None:
@@ -82,6 +89,7 @@ def dev(
         images=_images(images),
         max_pods=max_pods,
         claims=claims,
+        db=db,
         token=_token(target),
     )
     with ExitStack() as stack:

@@ -133,3 +133,27 @@ def test_a_token_of_ones_own(aiowf: Command, here: Path, monkeypatch: pytest.Mon
         done.code,
         done.err,
     )
+
+
+def test_a_database_that_is_in_use_is_told(
+    aiowf: Command, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has finished is there after a restart; two engines do not share a file."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(here / "state"))
+    names = []
+    for _ in range(2):
+        with start("dev", "--port", "0", "--db", "engine.db") as process:
+            try:
+                assert process.stdout is not None
+                address = process.stdout.readline().partition("at ")[2].partition(";")[0]
+                monkeypatch.setenv("ARGO_SERVER", address)
+                listed = aiowf("list").out
+                assert all(name in listed for name in names)
+                names.append(aiowf("submit", "etl.yaml", "--wait").out.split()[0])
+                second = aiowf("dev", "--port", "0", "--db", "engine.db")
+                assert (6, "", 1) == (second.code, second.out, second.err.count("\n"))
+                assert "engine.db" in second.err
+            finally:
+                process.send_signal(signal.SIGINT)
+                process.stdout.read()  # type: ignore[union-attr]
+        assert 0 == process.returncode

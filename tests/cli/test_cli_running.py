@@ -184,8 +184,10 @@ def test_a_stored_template_is_submitted(aiowf: Command, here: Path) -> None:
     stored = yaml.safe_load((here / "etl.yaml").read_text().replace("2026-01-01", "'1'"))
     stored |= {"kind": "WorkflowTemplate", "metadata": {"name": "etl-stored"}}
 
+    place = from_environment()
+
     async def store() -> None:
-        async with ArgoSession(from_environment()) as session:
+        async with ArgoSession(place) as session:
             await session.workflow_templates.create(stored)
 
     asyncio.run(store())
