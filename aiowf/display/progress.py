@@ -109,10 +109,11 @@ class Progress:
         self._put(name, rows_of(workflow))
 
     def _put(self, name: str, rows: list[Row]) -> None:
-        self._trees[name] = rows
         now, wall = time.monotonic(), datetime.now(UTC)
         for row in rows:
             self._clock(row, now, wall)
+        self._trees[name] = rows  # last: the thread that draws may look at any time
+        for row in rows:
             said = (row.phase, row.message)
             if not self._draws and row.is_work and self._told.get(row.key) != said:
                 self._told[row.key] = said
@@ -150,7 +151,7 @@ class Progress:
         self.console.print(Text("  " + " ".join(word for word in words if word)), soft_wrap=True)
 
     def _picture(self) -> Group:
-        rows = [row for tree in self._trees.values() for row in tree]
+        rows = [row for tree in list(self._trees.values()) for row in tree]
         shown, rest = fit(rows, max(self.console.height - _SPARE, 3))
         drawn = lines(shown, self.console.width, spent=self._spent, beat=int(time.monotonic() * 10))
         return Group(

@@ -61,6 +61,22 @@ async def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> No
     assert "\x1b[1A" not in console.file.getvalue()  # type: ignore[attr-defined]
 
 
+async def test_the_thread_that_draws_sees_whole_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever moment it looks at, each row that it finds has its times."""
+    progress = Progress(Console(file=io.StringIO(), width=80))
+    clock = Progress._clock
+
+    def look(self: Progress, *facts: Any) -> None:
+        self._picture()
+        clock(self, *facts)
+        self._picture()
+
+    monkeypatch.setattr(Progress, "_clock", look)
+    progress.take(workflow("Running"))
+    progress.take(workflow("Succeeded"))
+    assert 1 == len(progress._picture().renderables)
+
+
 async def test_work_without_a_workflow_is_shown_to_its_end() -> None:
     """Something that runs here succeeds or fails; a failure is handed on."""
     console = Console(file=io.StringIO(), width=80)

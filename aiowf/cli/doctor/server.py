@@ -27,9 +27,7 @@ _PROBE: Mapping[str, Any] = {
     "metadata": {"generateName": "aiowf-doctor-"},
     "spec": {
         "entrypoint": "nothing",
-        "templates": [
-            {"name": "nothing", "container": {"image": "busybox", "command": ["true"]}},
-        ],
+        "templates": [{"name": "nothing", "suspend": {"duration": "1"}}],
     },
 }
 
