@@ -9,7 +9,7 @@ from click.shell_completion import CompletionItem
 from aiowf.cli.target import Target
 
 # Seconds after which a shell that waits for names gets none.
-_PATIENCE = 1.0
+_PATIENCE = 2.0
 _MOST = 50
 
 
@@ -38,6 +38,7 @@ class WorkflowName(click.ParamType[str]):
 
 
 async def _complete(target: Target, incomplete: str) -> list[CompletionItem]:
+    # Loaded here, so that the patience is for the server alone.
     from aiowf.cli.listing import fetch
 
     async with asyncio.timeout(_PATIENCE), target.session() as session:
