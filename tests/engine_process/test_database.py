@@ -45,7 +45,11 @@ async def engine(tmp_path: Path, **settings: Any) -> AsyncIterator[ClientSession
     """Run an engine with a database within the context, in this process; give its client."""
     directory = tmp_path / f"engine-{len(list(tmp_path.iterdir()))}"
     directory.mkdir()
-    chosen = {"directory": str(directory), "socket": str(directory / "s"), "token": "t"}
+    chosen: dict[str, Any] = {
+        "directory": str(directory),
+        "socket": str(directory / "s"),
+        "token": "t",
+    }
     chosen |= {"cookie": "A=b", "db": str(tmp_path / "db"), **settings}
     connector = UnixConnector(str(directory / "s"))
     headers = {"Authorization": "Bearer t"}
