@@ -39,6 +39,8 @@ class WorkflowName(click.ParamType[str]):
 
 async def _complete(target: Target, incomplete: str) -> list[CompletionItem]:
     # Loaded here, so that the patience is for the server alone.
+    import aiowf.argo
+    import aiowf.client.settings  # noqa: F401
     from aiowf.cli.listing import fetch
 
     async with asyncio.timeout(_PATIENCE), target.session() as session:
