@@ -1,8 +1,9 @@
 """From a workflow that has ended to its Result."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aiowf.client.result import Result, Values
@@ -35,7 +36,7 @@ def decoders_of(workflow: Workflow) -> Decoders:
 
 def large_values(workflow: Workflow, decoders: Decoders) -> dict[str, LargeValue]:
     """Return the values that were too large for a parameter and have to be fetched, by task."""
-    found = ((task, large_value(_returned(workflow, task))) for task in decoders)
+    found = ((task, large_value(text)) for task, text in _returned(workflow, decoders).items())
     return {task: value for task, value in found if value is not None}
 
 
@@ -56,6 +57,8 @@ def build_result(
     status = workflow.status or WorkflowStatus()
     verdict = nodes.verdict(workflow)
     name = str(workflow.metadata.name if workflow.metadata else "")
+    # Looked for when the first is asked for: it takes a walk over all nodes, and many never are.
+    returned = cache(lambda: _returned(workflow, decoders))
     return Result(
         name=name,
         # Files and notice come last: when they are here the work is done, whatever Argo, which
@@ -68,7 +71,7 @@ def build_result(
         finished_at=_time(status.finished_at),
         values=Values(
             {
-                task: _reader(workflow, name, task, decoder, (fetched or {}).get(task))
+                task: _reader(workflow, returned, task, decoder, (fetched or {}).get(task))
                 for task, decoder in decoders.items()
             }
         ),
@@ -99,14 +102,15 @@ def files_of(workflow: Workflow) -> Files | None:
 
 def _reader(
     workflow: Workflow,
-    name: str,
+    returned: Callable[[], Mapping[str, str | None]],
     task: str,
     decoder: Callable[[str | bytes], Any],
     fetched: bytes | None,
 ) -> Callable[[], Any]:
+    name = str(workflow.metadata.name if workflow.metadata else "")
+
     def read() -> Any:
-        # Looked for only now: it takes a walk over all nodes, and many values are never asked for.
-        text = fetched if fetched is not None else _returned(workflow, task)
+        text = fetched if fetched is not None else returned().get(task)
         if not text or (fetched is None and large_value(text) is not None):
             raise _no_value(workflow, name, task)
         try:
@@ -139,10 +143,12 @@ def _no_value(workflow: Workflow, name: str, task: str) -> MissingResultsError:
     )
 
 
-def _returned(workflow: Workflow, task: str) -> str | None:
-    """Return the JSON of a task's return value; of its last attempt, if it was tried again."""
-    node = nodes.task_node(workflow, task)
-    return nodes.output_parameters(node).get(labels.OUTPUT_RETURN) if node is not None else None
+def _returned(workflow: Workflow, tasks: Container[str]) -> Mapping[str, str | None]:
+    """Return the JSON of tasks' return values; of the last attempt, if one was tried again."""
+    return {
+        task: nodes.output_parameters(node).get(labels.OUTPUT_RETURN)
+        for task, node in nodes.task_nodes(workflow, tasks).items()
+    }
 
 
 def _time(text: str | None) -> datetime | None:

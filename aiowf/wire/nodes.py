@@ -1,7 +1,7 @@
 """Reading the status of a workflow: the verdict, the node that failed, what is pending, outputs."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from attrs import frozen
 
@@ -163,15 +163,19 @@ def task_node(workflow: Workflow, task: str) -> NodeStatus | None:
         workflow: The workflow with its status.
         task: Name of the task: of its template, or of the step.
     """
-    nodes = nodes_of(workflow).values()
-    found = [
-        node
-        for node in nodes
-        if task in (node.template_name, node.display_name) and node.type not in _GROUPS
-    ]
-    # A Retry node carries the outputs of its successful attempt.
-    whole = [node for node in found if not (node.node_flag and node.node_flag.retried)]
-    return max(whole or found, key=_rank, default=None)
+    return task_nodes(workflow, {task}).get(task)
+
+
+def task_nodes(workflow: Workflow, tasks: Container[str]) -> Mapping[str, NodeStatus]:
+    """Return the nodes that hold the outputs of tasks, by the names of the tasks, in one walk."""
+    found: dict[str, NodeStatus] = {}
+    for node in nodes_of(workflow).values():
+        if node.type in _GROUPS:
+            continue
+        for name in {node.template_name, node.display_name}:
+            if name and name in tasks and (name not in found or _rank(node) > _rank(found[name])):
+                found[name] = node
+    return found
 
 
 def task_ends(workflow_name: str, nodes: Mapping[str, Raw]) -> Iterator[tuple[str, Raw]]:
@@ -289,9 +293,11 @@ def _first_to_fail(nodes: Iterable[NodeStatus]) -> NodeStatus | None:
     return min(nodes, key=lambda node: (node.finished_at or "9", node.name or ""), default=None)
 
 
-def _rank(node: NodeStatus) -> tuple[bool, bool, str]:
+def _rank(node: NodeStatus) -> tuple[bool, bool, bool, str]:
+    # A Retry node carries the outputs of its successful attempt.
+    is_whole = not (node.node_flag and node.node_flag.retried)
     has_outputs = bool(node.outputs and (node.outputs.parameters or node.outputs.result))
-    return node.phase == "Succeeded", has_outputs, node.started_at or ""
+    return is_whole, node.phase == "Succeeded", has_outputs, node.started_at or ""
 
 
 def _reason(message: str | None) -> str:

@@ -38,6 +38,11 @@ def hold(gate: str) -> str:
 
 
 @aiowf.task
+def promised(n: int) -> list[int]:
+    return "no list"  # type: ignore[return-value]
+
+
+@aiowf.task
 def repeated(text: str, times: int) -> str:
     return text * times
 
@@ -124,6 +129,9 @@ async def test_the_others_go_on_where_asked(client: aiowf.Client) -> None:
     ]
     failed = aiowf.OperationFailedError
     assert found == [(1, 1.0), (0, failed), ("x", failed), (2, 0.5)]
+    (error,) = await promised.gather([1], return_exceptions=True)
+    assert isinstance(error, aiowf.ItemFailedError)
+    assert "is not of the type list[int]" in str(error.cause)
     (error,) = await double.gather([object()], return_exceptions=True)
     assert isinstance(error, aiowf.ItemFailedError)
     assert isinstance(error.cause, aiowf.ConfigurationError)

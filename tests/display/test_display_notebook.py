@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -180,3 +181,44 @@ async def test_quick_changes_are_told_together(monkeypatch: pytest.MonkeyPatch) 
     told: list[Workflow] = []
     await notebook.follow(None, told.append)  # type: ignore[arg-type]
     assert [each is states[99] or each is states[100] for each in told] == [True, True]
+
+
+class Display:
+    """Stands for IPython's display: what it was given first, and then instead."""
+
+    def __init__(self) -> None:
+        self.bundles: list[dict[str, str]] = []
+
+    def __call__(self, bundle: dict[str, str], *, raw: bool, display_id: bool = False) -> "Display":
+        assert raw
+        self.update(bundle, raw=raw)
+        return self
+
+    def update(self, bundle: dict[str, str], *, raw: bool) -> None:
+        self.bundles.append(bundle)
+
+
+@pytest.mark.parametrize("is_notebook", [True, False])
+async def test_a_run_is_displayed(monkeypatch: pytest.MonkeyPatch, is_notebook: bool) -> None:
+    """In a notebook its last picture is that of its end; elsewhere it is displayed once."""
+    told = Display()
+    shell = SimpleNamespace(kernel=None) if is_notebook else SimpleNamespace()
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    monkeypatch.setattr("IPython.display.display", told)
+    async with aiowf.connect("local", ui="https://argo") as client:
+        op = operations.SingleTaskOperation("one", tasks.BashTask("one", "true"))
+        run = await op.execute(client=client)
+        assert (run.client, run.result) == (client, None)
+        text, picture = shown(run)
+        assert text == repr(run)
+        assert run.name in texts(picture)
+        run._ipython_display_()
+        result = await run
+        assert len(told.bundles) > 1 if is_notebook else len(told.bundles) == 1
+        assert ("Succeeded" in told.bundles[-1]["text/html"]) is is_notebook
+        run._ipython_display_()
+        assert "Succeeded" in told.bundles[-1]["text/html"]
+        assert "timeline" in run._repr_mimebundle_()["text/html"]
+        again: list[object] = []
+        run.add_done_callback(again.append)
+        assert again == [result]

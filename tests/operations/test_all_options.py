@@ -88,18 +88,19 @@ def compute(value: Any = None, *more: Any, key: Any = None) -> dict[str, float]:
     return {"a": 1.0}
 
 
+python_task = st.builds(
+    tasks.PythonTask,
+    st.just("t"),
+    st.just(compute),
+    args=st.lists(st.recursive(tricky | st.floats() | st.none(), st.lists), max_size=2),
+    kwargs=st.dictionaries(st.just("key"), st.booleans()),
+    image=st.sampled_from([None, "python:3.12", "known"]),
+    requirements=st.sampled_from([(), ("numpy>=2",)]),
+    **task_options,
+)
 task: st.SearchStrategy[tasks.Task[Any]] = st.one_of(
     st.builds(tasks.BashTask, st.just("t"), tricky, **task_options),
-    st.builds(
-        tasks.PythonTask,
-        st.just("t"),
-        st.just(compute),
-        args=st.lists(st.recursive(tricky | st.floats() | st.none(), st.lists), max_size=2),
-        kwargs=st.dictionaries(st.just("key"), st.booleans()),
-        image=st.sampled_from([None, "python:3.12", "known"]),
-        requirements=st.sampled_from([(), ("numpy>=2",)]),
-        **task_options,
-    ),
+    python_task,
     st.builds(
         tasks.CustomTask,
         st.just("t"),
@@ -128,6 +129,13 @@ def numbered(given: list[tasks.Task[Any]], links: list[str]) -> list[tasks.Task[
                 extra["args"] = (before.output, before.stdout)
         made.append(attrs.evolve(each, name=f"task-{n}", **extra))
     return made
+
+
+def calls(task: tasks.PythonTask[Any], count: int) -> list[tasks.PythonTask[Any]]:
+    """Return tasks that differ in their arguments alone."""
+    import attrs
+
+    return [attrs.evolve(task, name=f"call-{n}", args=(n,), kwargs={}) for n in range(count)]
 
 
 link = st.sampled_from(["", "stdout", "output"])
@@ -183,6 +191,9 @@ operation = st.one_of(
         **options,
     ),
     st.builds(operations.SimpleDagOperation, label, tasks=several, **options),
+    st.builds(
+        operations.MapOperation, label, st.builds(calls, python_task, st.integers(1, 3)), **options
+    ),
 )
 profile = st.builds(
     Profile,
