@@ -328,9 +328,11 @@ class Engine:
         """Reap the supervisor, and end what it has left if it was killed. In a thread."""
         self._starting.join()
         if self._popen is not None and self._popen.wait() != 0:
+            from aiowf.engine.executor.containers import remove_containers
             from aiowf.engine.processes import end_carriers
 
             end_carriers(self._settings["cookie"], deadline=_PATIENCE)
+            remove_containers(self._settings["directory"])
             for directory in self._settings["directories"]:
                 remove_tree(directory)
         if self._errors is not None:

@@ -115,12 +115,16 @@ def _supervise(
 
     from aiowf.engine.directories import remove_tree
 
-    if os.path.exists(os.path.join(settings["directory"], "containers.json")):
-        from aiowf.engine.executor.containers import remove_containers
+    try:
+        if os.path.exists(os.path.join(settings["directory"], "containers.json")):
+            # What that imports need not be among the interpreter's own.
+            sys.path += [entry for entry in settings["path"] if entry not in sys.path]
+            from aiowf.engine.executor.containers import remove_containers
 
-        remove_containers(settings["directory"])
-    for directory in settings["directories"]:
-        remove_tree(directory)
+            remove_containers(settings["directory"])
+    finally:
+        for directory in settings["directories"]:
+            remove_tree(directory)
     return 0
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +94,55 @@ async def test_a_container_is_killed_with_its_workflow(
         result = await run.wait(check=False)
     assert "Failed" == result.phase
     assert [] == await asyncio.to_thread(containers_of, podman)
+
+
+def workflow_of(script: str, **container: Any) -> dict[str, Any]:
+    """Return a workflow that runs a shell script in a container."""
+    words = {"image": "samples-sum", "command": ["sh", "-c"], "args": [script], **container}
+    template = {"name": "main", "container": words}
+    return {
+        "metadata": {"generateName": "words-"},
+        "spec": {"entrypoint": "main", "templates": [template]},
+    }
+
+
+async def test_a_user_without_rights_has_its_own_directory_and_no_other(
+    podman: list[str], applications: Path
+) -> None:
+    """Whoever the image runs as writes to HOME and TMPDIR, and sees nothing of the engine's."""
+    task = applications / "samples" / "tasks" / "anybody"
+    task.mkdir()
+    (task / "Dockerfile").write_text("FROM samples-sum\nUSER 1000\n")
+    script = (
+        "set -e; : > $TMPDIR/a; : > $HOME/b; : > /tmp/aiowf/c; "
+        "cd $HOME/../..; busybox ls -A; busybox ls -A pods | busybox wc -l"
+    )
+    async with aiowf.connect("local", containers=podman, build=applications) as client:
+        run = await client.submit(workflow_of(script, image="samples-anybody"))
+        result = await run.wait(check=False)
+        lines = [line async for line in run.logs("main")]
+    assert ("Succeeded", "1") == (result.phase, lines.pop()), (result.message, lines)
+    assert 2 == len(lines), "the engine's directory in the container has the pod, and the socket"
+
+
+async def test_what_podman_says_and_what_the_program_says(
+    podman: list[str], applications: Path
+) -> None:
+    """A program may end with podman's own code; an image that cannot be built was never run."""
+    broken = applications / "samples" / "tasks" / "broken"
+    broken.mkdir()
+    (broken / "Dockerfile").write_text("FROM samples-sum\nRUN exit 7\n")
+    # Podman would go by them, and find nothing.
+    misleading = {"CONTAINERS_CONF": "/nowhere", "REGISTRY_AUTH_FILE": "/nowhere"}
+    env = [{"name": name, "value": value} for name, value in misleading.items()]
+    async with aiowf.connect("local", containers=podman, build=applications) as client:
+        runs = [
+            await client.submit(workflow_of("exit $((120 + 5))", env=env)),
+            await client.submit(workflow_of("true", image="samples-broken")),
+        ]
+        own, built = [await run.wait(check=False) for run in runs]
+    assert "main: Error (exit code 125)" == own.message
+    assert str(built.message).startswith("main: StartError (exit code 128): ")
 
 
 async def test_an_image_that_cannot_be_pulled(podman: list[str]) -> None:

@@ -14,6 +14,7 @@ from aiowf.engine.executor.containers import (
     dockerfiles_below,
     environment_of,
     find_containers,
+    remove_containers,
 )
 from aiowf.engine.executor.view import Mount
 from aiowf.errors import ConfigurationError, EngineError
@@ -34,7 +35,7 @@ def test_the_image_runs_with_its_own_command(make_pod: MakePod) -> None:
     """Arguments follow the image; variables, mounts and label are named before it."""
     expected = (
         f"podman --log-level error run --name name --label {LABEL}=/tmp/engine --network host "
-        "--env A --env PATH=/bin --volume /real:/in:ro --pull missing r.example/sum:1 one two"
+        "--env A --env PATH=/bin --volume /real:/in:ro --pull missing -- r.example/sum:1 one two"
     )
     assert expected == words_of(make_pod)
 
@@ -42,7 +43,7 @@ def test_the_image_runs_with_its_own_command(make_pod: MakePod) -> None:
 def test_a_command_takes_the_place_of_the_entrypoint(make_pod: MakePod) -> None:
     """The first word is the entry point, the others are arguments."""
     words = words_of(make_pod, command=["sh", "-c"])
-    assert words.endswith("--entrypoint sh r.example/sum:1 -c one two")
+    assert words.endswith("--entrypoint sh -- r.example/sum:1 -c one two")
 
 
 def test_limits_pull_policy_and_directory(make_pod: MakePod) -> None:
@@ -62,7 +63,7 @@ def test_an_image_of_the_applications_is_built_first(make_pod: MakePod) -> None:
     containers = Containers(command=("podman",), dockerfiles={"sum": "/apps/a sum"})
     words = words_of(make_pod, containers)
     made = "podman build --quiet --tag r.example/sum:1 '/apps/a sum' >/dev/null"
-    assert words.startswith(f'/bin/sh -c {made} && exec "$@" sh podman run')
+    assert words.startswith(f'/bin/sh -c {made} || exit 125; exec "$@" sh podman run')
     assert "--pull" not in words
 
 
@@ -129,6 +130,8 @@ def test_whoever_cleans_up_finds_the_command(tmp_path: Path) -> None:
     """An engine leaves word of how its containers are removed."""
     Containers(command=("podman", "--root", "/x"), engine=str(tmp_path)).mark()
     assert ["podman", "--root", "/x"] == json.loads((tmp_path / "containers.json").read_text())
+    (tmp_path / "containers.json").write_text('["podm')  # killed before the first container
+    remove_containers(str(tmp_path))
 
 
 def test_a_command_without_its_image_is_told() -> None:

@@ -1,6 +1,7 @@
 """Makes a pod ready to start as a container."""
 
 import os
+from collections.abc import Iterable
 from functools import partial
 
 from aiowf.engine.executor.containers import Containers, environment_of
@@ -14,7 +15,7 @@ from aiowf.engine.executor.preparation import (
     texts_of,
     write_script,
 )
-from aiowf.engine.executor.rooms import SCRIPT, TERMINATION, WORK
+from aiowf.engine.executor.rooms import SCRIPT, TEMPORARY, TERMINATION, WORK
 from aiowf.engine.executor.view import Mount, View, is_below
 from aiowf.engine.executor.volumes import mounts_of
 from aiowf.engine.pod import Pod
@@ -46,15 +47,15 @@ def prepare_container(
         write_script(directory, texts.source)
     write_inputs(view, pod.files)
     inputs = [Mount(path, view.real(path)) for path in pod.files if path in elsewhere]
-    _open_to_everybody(directory, volumes)
     environment = pod_environment(pod, setting, directory, texts, cookie)
     socket = environment.get(ENV_REPLY_SOCKET)
-    replies = [Mount(os.path.dirname(socket), os.path.dirname(socket))] if socket else []
+    replies = [Mount(socket, socket)] if socket else []  # beside it is what is not the pod's
+    _open_to_everybody(directory, (*volumes, *replies))
     options, handed_on = environment_of(
         {
             name: text
             for name, text in environment.items()
-            if name in texts.variables or name not in setting.environment
+            if name in texts.variables or setting.environment.get(name) != text
         }
     )
     name = f"aiowf-{os.path.basename(containers.engine)}-{os.path.basename(cookie)}".lower()
@@ -75,9 +76,10 @@ def prepare_container(
     )
 
 
-def _open_to_everybody(directory: str, volumes: list[Mount]) -> None:
+def _open_to_everybody(directory: str, mounts: Iterable[Mount]) -> None:
     termination = f"{directory}/{TERMINATION}"
     with open(termination, "ab"):
         pass
-    for path in (directory, termination, *(m.source for m in volumes if not m.read_only)):
+    own = (directory, f"{directory}/{TEMPORARY}", termination)
+    for path in (*own, *(mount.source for mount in mounts if not mount.read_only)):
         os.chmod(path, _EVERYBODY)

@@ -7,6 +7,7 @@ it are true inside as well.
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -35,7 +36,13 @@ _OWN = "aiowf-runtime"
 MARK = "containers.json"
 _DOCKER_SOCKET = "/var/run/docker.sock"
 # Variables that podman and docker themselves heed: these must not reach them as the pod has them.
-_THEIRS = frozenset({"PATH", "HOME", "TMPDIR", "USER", "XDG_RUNTIME_DIR", "LD_LIBRARY_PATH"})
+_THEIRS = re.compile(
+    r"PATH|HOME|TMPDIR|USER|LD_\w+|XDG_\w+|GODEBUG|DBUS_\w+|NOTIFY_SOCKET|LISTEN_\w+"
+    r"|CONTAINERS?_(HOST|CONNECTION|SSHKEY|CONF|CONF_OVERRIDE|REGISTRIES_CONF|STORAGE_CONF)"
+    r"|DOCKER_(HOST|CONTEXT|CONFIG|TLS|TLS_VERIFY|CERT_PATH|API_VERSION|DEFAULT_PLATFORM)"
+    r"|REGISTRY_AUTH_FILE|STORAGE_(DRIVER|OPTS)|BUILDAH_\w+"
+    r"|.*\*"  # to podman: all variables that begin so
+)
 
 
 @frozen(kw_only=True)
@@ -102,25 +109,38 @@ class Containers:
         if pod.container.command:
             run += ["--entrypoint", words[0]]
             words = words[1:]
-        run += [image, *words]
+        run += ["--", image, *words]
         if build is None:
             return run
         made = [*self.command, "build", "--quiet", "--tag", image, build]
-        return ["/bin/sh", "-c", f'{shlex.join(made)} >/dev/null && exec "$@"', "sh", *run]
+        return [
+            *("/bin/sh", "-c"),
+            f'{shlex.join(made)} >/dev/null || exit {NOT_STARTED}; exec "$@"',
+            *("sh", *run),
+        ]
 
-    def finish(self, name: str, outputs: Mapping[str, str]) -> None:
+    def finish(self, name: str, outputs: Mapping[str, str], code: int) -> bool:
         """Fetch the files that a container has left, and remove it. Blocks.
 
         Args:
             name: What it is called.
             outputs: Path in the container → path on this machine.
+            code: What podman or docker ended with.
+
+        Returns:
+            Whether it has run at all: its own program may end with NOT_STARTED as well.
         """
+        has_run = code != NOT_STARTED or self._exit_code(name) == str(NOT_STARTED)
         for path, real in outputs.items():
             self._call("cp", f"{name}:{path}", real)  # one that is not there has no output
         self._call("rm", "--force", "--volumes", name)
+        return has_run
 
-    def _call(self, *words: str) -> None:
-        call([*self.command, *words])
+    def _exit_code(self, name: str) -> str:
+        return self._call("inspect", "--format", "{{.State.ExitCode}}", name).strip()
+
+    def _call(self, *words: str) -> str:
+        return call([*self.command, *words])
 
 
 def call(words: Sequence[str]) -> str:
@@ -138,8 +158,8 @@ def remove_containers(directory: str) -> None:
     """Remove what is left of the containers of the engine that had this directory. Blocks."""
     try:
         command = json.loads(Path(directory, MARK).read_text())
-    except OSError:
-        return  # it has run none
+    except (OSError, ValueError):
+        return  # it has run none, or was killed before the first
     found = call([*command, "ps", "--all", "--quiet", "--filter", f"label={LABEL}={directory}"])
     if ids := found.split():
         call([*command, "rm", "--force", "--volumes", *ids])
@@ -196,8 +216,9 @@ def environment_of(
     Values do not stand on the command line, where everybody on this machine could read them,
     unless podman and docker would heed them themselves.
     """
-    options = [f"{n}={v}" if n in _THEIRS else n for n, v in variables.items()]
-    return options, {name: text for name, text in variables.items() if name not in _THEIRS}
+    theirs = {name for name in variables if _THEIRS.fullmatch(name)}
+    options = [f"{name}={text}" if name in theirs else name for name, text in variables.items()]
+    return options, {name: text for name, text in variables.items() if name not in theirs}
 
 
 def _limits(container: Container | ScriptTemplate) -> list[str]:

@@ -10,7 +10,6 @@ from attrs import define, evolve, field
 from aiowf.engine.executor.child import Child, spawn
 from aiowf.engine.executor.command import NOT_FOUND, CommandNotFoundError
 from aiowf.engine.executor.contained import prepare_container
-from aiowf.engine.executor.containers import NOT_STARTED
 from aiowf.engine.executor.files import (
     OutputTooLargeError,
     read_message,
@@ -52,6 +51,8 @@ class Life:
     room: str | None = field(default=None, init=False)
     # What it was started with; None before.
     _prepared: Prepared | None = field(default=None, init=False)
+    # False if podman or docker could not run what it was to run; known in the end.
+    _has_run: bool = field(default=True, init=False)
     # The process, as long as it runs.
     _child: Child | None = field(default=None, init=False)
     # The shortest grace that was given by those who wanted its end; None: nobody did.
@@ -117,10 +118,9 @@ class Life:
             await self._storing
         await self.log.store(self.setting.offload, keep=KEPT_IN_MEMORY)
         self.log.close()
-        is_container = self._prepared is not None and self._prepared.afterwards is not None
         result: PodResult = await self.setting.offload(partial(self._collect, end))
         policy = self.pod.container.termination_message_policy
-        if end == NOT_STARTED and is_container:  # podman or docker has said why in the log
+        if not self._has_run:  # podman or docker has said why in the log
             words = (await self._last_words()).splitlines()
             return _start_error(words[-1] if words else "the container did not start")
         if result.exit_code and not result.message and policy == "FallbackToLogsOnError":
@@ -181,8 +181,8 @@ class Life:
 
     def _collect(self, end: PodResult | int) -> PodResult:
         """Read what the pod has left, and give its directory back. In a thread."""
-        if self._prepared and self._prepared.afterwards:
-            self._prepared.afterwards()
+        if self._prepared and self._prepared.afterwards and isinstance(end, int):
+            self._has_run = self._prepared.afterwards(end)
         result = end if isinstance(end, PodResult) else self._result(end)
         if self.room and self.setting.rooms.give_back(self.room):
             self.room = None

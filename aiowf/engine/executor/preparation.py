@@ -92,7 +92,8 @@ class Prepared:
         environment: All of its environment.
         directory: Its working directory.
         view: The paths of the pod.
-        afterwards: Called when the process has ended, in a thread.
+        afterwards: Called with the exit code when the process has ended, in a thread; returns
+            whether what it was to run has run at all.
     """
 
     arguments: Sequence[str]
@@ -100,7 +101,7 @@ class Prepared:
     environment: Mapping[str, str]
     directory: str
     view: View
-    afterwards: Callable[[], None] | None = None
+    afterwards: Callable[[int], bool] | None = None
 
 
 def prepare(pod: Pod, setting: Setting, directory: str, cookie: str) -> Prepared:
