@@ -31,7 +31,7 @@ from aiowf.errors import (
     UnavailableError,
 )
 from aiowf.wire.answers import read_json, read_value
-from aiowf.wire.errors import NOT_CONNECTED, TLS_FAILED, error_of, no_connection, unreadable
+from aiowf.wire.errors import A_PAGE, NOT_CONNECTED, TLS_FAILED, error_of, no_connection, unreadable
 from aiowf.wire.requests import Request, make_request
 from aiowf.wire.sse import MessageReader
 
@@ -222,7 +222,7 @@ class ArgoSession:
         headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
         async with self._open_stream(request, headers, deadline) as response:
             if response.content_type == "text/html":
-                raise unreadable(request, "the server answered a web page", status=200)
+                raise unreadable(request, f"the server answered {A_PAGE}", status=200)
             yield _messages(request, response)
 
     @contextlib.asynccontextmanager

@@ -7,12 +7,14 @@ from aiohttp import web
 
 from aiowf.engine.admission import Admission
 from aiowf.engine.controller import Controller
+from aiowf.engine.journal import Journal
 from aiowf.engine.normalise import check_depth, normalise
 from aiowf.engine.refusal import invalid
 from aiowf.engine.templates import Templates
 
 CONTROLLER = web.AppKey("controller", Controller)
 ADMISSION = web.AppKey("admission", Admission)
+JOURNAL = web.AppKey("journal", Journal)
 TEMPLATES = web.AppKey("templates", Templates)
 NO_TIMES = {"startedAt": None, "finishedAt": None}
 

@@ -24,6 +24,11 @@ class Journal:
 
     pipe: socket.socket | None = None
 
+    @property
+    def is_read(self) -> bool:
+        """Return whether anybody reads it."""
+        return self.pipe is not None
+
     def write(self, text: str) -> None:
         """Write a line; what would move a terminal's cursor is written as text."""
         if self.pipe is None:

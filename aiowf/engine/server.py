@@ -11,7 +11,7 @@ from aiowf.engine.authority import is_same
 from aiowf.engine.browsers import Doorkeeper
 from aiowf.engine.clock import Clock, timestamp
 from aiowf.engine.controller import Controller, Gone, ignore
-from aiowf.engine.exchange import ADMISSION, CONTROLLER, TEMPLATES, answer, body_of
+from aiowf.engine.exchange import ADMISSION, CONTROLLER, JOURNAL, TEMPLATES, answer, body_of
 from aiowf.engine.fields import parse_fields
 from aiowf.engine.journal import Journal, refused
 from aiowf.engine.listing import find, integer, list_workflows
@@ -26,7 +26,6 @@ from aiowf.engine.watching import watch_events
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _TOKEN = web.AppKey("token", str)
-_JOURNAL = web.AppKey("journal", Journal)
 _MAX_BODY = 3 * 1024 * 1024
 _NO_TOKEN = "token not valid. see https://argo-workflows.readthedocs.io/en/latest/faq/"
 _VERSION = {
@@ -79,7 +78,7 @@ def create_app(
     app[CONTROLLER], app[TEMPLATES] = controller, templates
     app[ADMISSION] = Admission(executor, templates)
     app[_TOKEN] = token or ""
-    app[_JOURNAL] = journal or Journal()
+    app[JOURNAL] = journal or Journal()
     app.cleanup_ctx.append(_life_of(controller))
     _add_routes(app, {**_INFO, "managedNamespace": namespace} if namespace else _INFO)
     return app
@@ -135,7 +134,7 @@ async def _authenticate(request: web.Request, handler: Handler) -> web.StreamRes
         elif not is_same(given.strip(), token):
             refusal = Refusal(16, "Unauthorized")
         if refusal is not None:
-            request.app[_JOURNAL].write(refused(request.method, request.path, refusal))
+            request.app[JOURNAL].write(refused(request.method, request.path, refusal))
             if _is_stream(request):
                 return await Stream(request).end(refusal.stream_error(), refusal.status)
             return answer(refusal.answer(), refusal.status)
@@ -152,7 +151,7 @@ async def _refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except Refusal as refusal:
         if request.method != "GET":
-            request.app[_JOURNAL].write(refused(request.method, request.path, refusal))
+            request.app[JOURNAL].write(refused(request.method, request.path, refusal))
         return answer(refusal.answer(), refusal.status)
     except web.HTTPRequestEntityTooLarge:
         return answer(invalid(f"Request entity too large: limit is {_MAX_BODY}").answer(), 400)

@@ -10,6 +10,7 @@ from aiowf.engine import again
 from aiowf.engine.exchange import (
     ADMISSION,
     CONTROLLER,
+    JOURNAL,
     NO_TIMES,
     TEMPLATES,
     answer,
@@ -51,7 +52,7 @@ async def _create(request: web.Request) -> web.Response:
     options = member(body, "createOptions") or {}
     server_dry_run = bool(member(body, "serverDryRun"))
     dry_run = server_dry_run or bool(member(options, "dryRun"))
-    return _told(*_made(request, decoded(given), dry_run=dry_run, ask=server_dry_run))
+    return _told(request, *_made(request, decoded(given), dry_run=dry_run, ask=server_dry_run))
 
 
 def _made(
@@ -75,11 +76,18 @@ def _made(
     return render(run), admitted.notices
 
 
-def _told(made: dict[str, Any], notices: Iterable[str]) -> web.Response:
-    """Answer with a workflow, and say what is odd about it, as Kubernetes' API server does."""
-    response = answer(made)
+def _told(request: web.Request, made: dict[str, Any], notices: Iterable[str]) -> web.Response:
+    """Answer with a workflow, and tell what is odd about it.
+
+    Where others are served, whoever runs the engine is told; else the client, as Kubernetes' API
+    server would.
+    """
+    response, journal = answer(made), request.app[JOURNAL]
     for notice in notices:
-        response.headers.add("Warning", f"299 - {orjson.dumps(notice).decode()}")
+        if journal.is_read:
+            journal.write(notice)
+        else:
+            response.headers.add("Warning", f"299 - {orjson.dumps(notice).decode()}")
     return response
 
 
@@ -98,7 +106,7 @@ async def _lint(request: web.Request) -> web.Response:
 async def _resubmit(request: web.Request) -> web.Response:
     body, namespace = await body_of(request), request.match_info["namespace"]
     run = find(request.app[CONTROLLER], namespace, request.match_info["name"])
-    return _told(*_made(request, again.resubmitted(run, body)))
+    return _told(request, *_made(request, again.resubmitted(run, body)))
 
 
 async def _submit(request: web.Request) -> web.Response:
@@ -118,7 +126,7 @@ async def _submit(request: web.Request) -> web.Response:
     if dry_run:
         kept = ("name", "generateName", "labels", "annotations")
         made["metadata"] = {key: made["metadata"][key] for key in kept if key in made["metadata"]}
-    return _told(made, notices)
+    return _told(request, made, notices)
 
 
 def _from(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import orjson
 
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import structure
-from aiowf.wire.errors import error_of, unreadable
+from aiowf.wire.errors import A_PAGE, error_of, unreadable
 from aiowf.wire.requests import Request
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ def read_json(request: Request, status: int, headers: Mapping[str, str], body: b
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        what = "a web page" if body.lstrip()[:1] == b"<" else f"what is not JSON ({error})"
+        what = A_PAGE if body.lstrip()[:1] == b"<" else f"what is not JSON ({error})"
         raise unreadable(request, f"the server answered {what}", status=status) from None
 
 

@@ -30,6 +30,8 @@ _MAX_TEXT = 2000
 # How the messages begin of a handshake that failed, and of a connection that was never made.
 TLS_FAILED = "TLS failed"
 NOT_CONNECTED = "no connection to"
+# What is said of an answer in HTML.
+A_PAGE = "a web page"
 
 _BY_STATUS: Mapping[int, type[ArgoError]] = {
     400: BadRequestError,
@@ -148,12 +150,15 @@ def is_expired(error: ArgoError) -> bool:
 
 
 def is_mistaken_address(error: ArgoError) -> bool:
-    """Return whether what was spoken to is no Argo Server: its TLS fails, or it answers a page."""
+    """Return whether what was spoken to is no Argo Server: its TLS fails, or it answers a page.
+
+    An answer that was damaged on its way is none of these: whoever sent it may have done it.
+    """
     if not isinstance(error, ServerError) or error.code is not None:
         return False
     if error.status is None:
         return error.message.startswith(TLS_FAILED)
-    return error.status < 500
+    return 300 <= error.status < 400 or (error.status < 500 and A_PAGE in error.message)
 
 
 def no_connection(request: Request, reason: str, *, hint: str | None = None) -> UnavailableError:
@@ -256,7 +261,7 @@ def _foreign_error(
     """Return the error for an answer in a form that is not Argo's: a proxy's, another server's."""
     text = body[:_MAX_TEXT].decode("utf-8", "replace").strip()
     is_page = "html" in headers.get("Content-Type", "") or text.startswith("<")
-    said = "a web page" if is_page else repr(text[:200]) if text else "nothing"
+    said = A_PAGE if is_page else repr(text[:200]) if text else "nothing"
     facts: dict[str, Any] = {"status": status, "retry_after": wait, **_place(request)}
     if "HTTP request to an HTTPS server" in text:
         hint = "The server speaks TLS: write https://, or leave ARGO_SECURE unset."

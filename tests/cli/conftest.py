@@ -84,7 +84,7 @@ spec:
             arguments: {parameters: [{name: text, value: load}]}
     - name: echo
       inputs: {parameters: [{name: text}]}
-      container: {image: busybox, command: [sh, -c, "echo {{inputs.parameters.text}}"]}
+      container: {image: python:3.12-slim, command: [sh, -c, "echo {{inputs.parameters.text}}"]}
 """
 
 

@@ -449,3 +449,21 @@ async def test_a_filter_that_makes_no_sense_is_refused(
     """A misspelt phase would find nothing, silently."""
     with pytest.raises(aiowf.ConfigurationError, match=match):
         client.list(**options)
+
+
+async def test_a_first_answer_that_was_damaged_leaves_doubt(
+    client: aiowf.Client, router: respx.Router
+) -> None:
+    """An answer cut short, the first of all: the server is asked whether it has the workflow."""
+    made: dict[str, Any] = {}
+
+    def create(request: httpx.Request) -> httpx.Response:
+        made.update(json.loads(request.content)["workflow"])
+        return httpx.Response(200, content=b'{"metadata": {"na')
+
+    router.post(path=WORKFLOWS).mock(side_effect=create)
+    router.get(path__regex=rf"{WORKFLOWS}/op-.*").mock(
+        side_effect=lambda request: httpx.Response(200, json=made)
+    )
+    run = await client.submit(OP)
+    assert made["metadata"]["name"] == run.name

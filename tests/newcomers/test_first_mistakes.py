@@ -136,6 +136,17 @@ async def test_a_missing_command(local: aiowf.Client) -> None:
     assert 'images={"samples-sum"' in text
 
 
+async def test_a_command_without_its_image(
+    local: aiowf.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The command of an image runs as a process here, if it is there: the log says so."""
+    operation = operations.DistributedSyncOperation(
+        "op-", tasks.CustomTask("print", "busybox:1", command=["echo", "hello"])
+    )
+    await operation.execute(client=local)
+    assert "'busybox:1' is not used here: its command runs as a process" in caplog.text
+
+
 async def test_an_unknown_claim(local: aiowf.Client) -> None:
     """A claim that does not exist becomes ephemeral: the warning says what would be lost."""
     operation = operations.DistributedSyncOperation(
