@@ -11,8 +11,7 @@ from aiowf.client import Result, Run
 from aiowf.client.watching import changes
 from aiowf.display.graph import graph
 from aiowf.display.html import badge, frame, link, table, text
-from aiowf.display.text import duration
-from aiowf.display.timeline import timeline
+from aiowf.display.timeline import timeline, took
 from aiowf.errors import AiowfError
 from aiowf.manifest import Workflow
 from aiowf.operations import ContainerizedOperation
@@ -76,8 +75,8 @@ def _title(run: "Run[Any]", phase: str) -> str:
 
 @mimebundle.register(Result)
 def _result(result: Result[Any]) -> Bundle:
-    took = f" · {duration(result.duration)}" if result.duration is not None else ""
-    parts = [f"<div><b>{text(result.name)}</b> · {badge(result.phase)}{took}</div>"]
+    time = f" · {took(result.duration)}" if result.duration is not None else ""
+    parts = [f"<div><b>{text(result.name)}</b> · {badge(result.phase)}{text(time)}</div>"]
     parts += [f"<div>{text(each)}</div>" for each in (result.message, *result.warnings) if each]
     parts.append(timeline(result.workflow, datetime.now(UTC)))
     values = _values(result)
@@ -85,7 +84,7 @@ def _result(result: Result[Any]) -> Bundle:
         parts.append(table(("task", "value"), values))
     if result.files:
         parts.append(table(("file", "bytes"), _files(result)))
-    lines = [f"{result.name} {result.phase}{took}", *filter(None, (result.message,))]
+    lines = [f"{result.name} {result.phase}{time}", *filter(None, (result.message,))]
     lines += [f"  {name}: {_value(result, name)}" for name in list(result.values)[:_MOST]]
     return {"text/plain": "\n".join(lines), "text/html": frame(*parts)}
 

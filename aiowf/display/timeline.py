@@ -1,6 +1,6 @@
 """The nodes of a workflow over time."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from aiowf.display.html import colour, svg, text
 from aiowf.display.text import duration
@@ -35,6 +35,11 @@ def timeline(workflow: Workflow, now: datetime) -> str:
     return svg(_LABELS + _BARS + _TIMES, height, label, *parts)
 
 
+def took(time: timedelta) -> str:
+    """Return how long something took; servers tell whole seconds."""
+    return duration(time) if time else "< 1s"
+
+
 def _end(row: Row, now: datetime) -> datetime:
     return row.finished or (row.started or now if row.is_over else now)
 
@@ -59,6 +64,6 @@ def _bar(n: int, row: Row, start: datetime, total: float, now: datetime) -> str:
         )
         parts.append(
             f'<text x="{_LABELS + _BARS + 8}" y="{y + 14}" font-size="11" fill-opacity="0.75">'
-            f"{duration(end - row.started)}</text>"
+            f"{text(took(end - row.started))}</text>"
         )
     return "".join([*parts, "</g>"])
