@@ -1,6 +1,6 @@
 """Requests that make workflows: create, submit from a template, resubmit; and lint."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -23,6 +23,8 @@ from aiowf.engine.refusal import Refusal, internal, invalid
 from aiowf.engine.rendering import render
 from aiowf.engine.templates import CLUSTER, NAMESPACED, Kind
 
+# Clients take few headers: Python's http.client a hundred.
+_MOST_NOTICES = 10
 _KINDS = {kind.name.lower(): kind for kind in (NAMESPACED, CLUSTER)}
 # Options of a submission → fields of the specification.
 _SPEC_OPTIONS = {
@@ -76,14 +78,17 @@ def _made(
     return render(run), admitted.notices
 
 
-def _told(request: web.Request, made: dict[str, Any], notices: Iterable[str]) -> web.Response:
+def _told(request: web.Request, made: dict[str, Any], notices: Sequence[str]) -> web.Response:
     """Answer with a workflow, and tell what is odd about it.
 
     Where others are served, whoever runs the engine is told; else the client, as Kubernetes' API
     server would.
     """
     response, journal = answer(made), request.app[JOURNAL]
-    for notice in notices:
+    told = list(notices[:_MOST_NOTICES])
+    if len(notices) > len(told):
+        told.append(f"there are {len(notices) - len(told)} more such warnings")
+    for notice in told:
         if journal.is_read:
             journal.write(notice)
         else:

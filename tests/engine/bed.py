@@ -87,8 +87,9 @@ class ScriptedExecutor:
         self.most = 0
         self._news = asyncio.Event()
 
-    def check(self, container: Container | ScriptTemplate, where: str) -> None:
+    def check(self, container: Container | ScriptTemplate, where: str) -> str | None:
         """Accept everything."""
+        return None
 
     def check_volume(self, volume: Volume, where: str) -> None:
         """Accept everything."""

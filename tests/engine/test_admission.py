@@ -8,6 +8,7 @@ from bed import Bed, ScriptedExecutor, bed, dag, pod, single, steps
 from yarl import URL
 
 from aiowf.errors import ConfigurationError
+from aiowf.manifest import Container, ScriptTemplate
 
 
 async def test_bodies_that_are_refused(bed: Bed) -> None:
@@ -227,3 +228,24 @@ async def test_the_executor_refuses_too() -> None:
         executor.check = refuse  # type: ignore[method-assign]
         script = {"name": "p", "script": {"image": "i", "source": "x"}}
         assert await running.refused(single(script)) == "spec.templates[0].script: not here"
+
+
+class Noticing(ScriptedExecutor):
+    """Has something to say of every container."""
+
+    def check(self, container: Container | ScriptTemplate, where: str) -> str:
+        """Tell of it."""
+        return f"{where}: look"
+
+
+async def test_notices_are_few_enough_for_any_client() -> None:
+    """The first are headers of the answer, the others are counted."""
+    templates = [pod(f"p{number}") for number in range(150)]
+    spec = {"entrypoint": "p0", "templates": templates}
+    body = {"workflow": {"metadata": {"name": "wf"}, "spec": spec}}
+    async with bed(Noticing()) as running:
+        response = await running.client.post("/api/v1/workflows/ns", json=body)
+        *first, last = response.headers.getall("Warning")
+    assert 200 == response.status
+    assert [f'299 - "spec.templates[{n}].container: look"' for n in range(10)] == first
+    assert '299 - "there are 140 more such warnings"' == last
