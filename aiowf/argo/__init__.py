@@ -1,5 +1,6 @@
 """The asyncio client of an Argo Server: a thin layer of aiohttp around `aiowf.wire`."""
 
+from aiowf.argo.attempts import attempts
 from aiowf.argo.kubernetes import claim_exists
 from aiowf.argo.logs import LogLine, follow_logs
 from aiowf.argo.session import ArgoSession
@@ -16,6 +17,7 @@ __all__ = [
     "Subscription",
     "Token",
     "Watch",
+    "attempts",
     "basic",
     "claim_exists",
     "follow_logs",

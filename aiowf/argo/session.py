@@ -15,9 +15,9 @@ from typing import Any, Self, TypeVar
 
 import aiohttp
 import attrs
-import stamina
 from yarl import URL
 
+from aiowf.argo.attempts import attempts
 from aiowf.argo.services import ArchivedWorkflows, Artifacts, Events, Server
 from aiowf.argo.settings import Settings, from_environment, from_server
 from aiowf.argo.templates import ClusterWorkflowTemplates, CronWorkflows, WorkflowTemplates
@@ -241,8 +241,8 @@ class ArgoSession:
         """Send a read again when the server could not answer; anything else once."""
         if not request.is_read or self._attempts < 2:
             return await send()
-        async for attempt in stamina.retry_context(
-            on=_wait_before_retry, attempts=self._attempts, timeout=self._timeout
+        async for attempt in attempts(
+            _wait_before_retry, most=self._attempts, timeout=self._timeout
         ):
             with attempt:
                 return await send()

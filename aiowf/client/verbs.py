@@ -3,8 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import stamina
-
+from aiowf.argo import attempts
 from aiowf.errors import (
     ArgoError,
     BadRequestError,
@@ -35,7 +34,7 @@ async def repeat(send: Callable[[], Awaitable[T]]) -> T | None:
     Raises:
         ArgoError: The server refused, or did not answer.
     """
-    async for attempt in stamina.retry_context(on=_wait, attempts=_ATTEMPTS, timeout=_SECONDS):
+    async for attempt in attempts(_wait, most=_ATTEMPTS, timeout=_SECONDS):
         with attempt:
             try:
                 return await send()
@@ -63,7 +62,7 @@ async def once(
         ArgoError: The server refused, or did not answer.
     """
     before = look(await run.workflow())
-    async for attempt in stamina.retry_context(on=_wait, attempts=_ATTEMPTS, timeout=_SECONDS):
+    async for attempt in attempts(_wait, most=_ATTEMPTS, timeout=_SECONDS):
         with attempt:
             try:
                 return await send()

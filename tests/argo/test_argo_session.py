@@ -112,6 +112,63 @@ async def test_a_read_is_not_repeated_for_ever(argo: ArgoSession, router: respx.
     assert route.call_count == 5
 
 
+@pytest.fixture
+def _waiting() -> Any:
+    """Repeat with pauses, as without tests."""
+    stamina.set_testing(False)
+
+
+@pytest.mark.usefixtures("_waiting")
+async def test_each_repetition_is_told_in_one_line(
+    argo: ArgoSession, router: respx.Router, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The line says what failed and why, which attempt it was, and how long the pause is."""
+    busy = httpx.Response(429, text="Too Many Requests\n", headers={"Retry-After": "0"})
+    soon = httpx.Response(503, json=DOWN.json(), headers={"Retry-After": "0"})
+    router.get("/api/v1/version").side_effect = [soon, busy, httpx.Response(200, json={})]
+    await argo.server.version()
+    assert caplog.record_tuples == [
+        (
+            "aiowf.argo",
+            logging.WARNING,
+            "attempt 1 failed, the next one follows in 0 s: "
+            "connection refused (GET /api/v1/version → HTTP 503)",
+        ),
+        (
+            "aiowf.argo",
+            logging.WARNING,
+            "attempt 2 failed, the next one follows in 0 s: "
+            "the server answered 'Too Many Requests' (GET /api/v1/version → HTTP 429)",
+        ),
+    ]
+
+
+async def test_repetitions_of_others_are_told_as_ever(
+    argo: ArgoSession, router: respx.Router, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the program itself repeats by stamina is logged by stamina, in the same task too."""
+    router.get("/api/v1/version").side_effect = [DOWN, httpx.Response(200, json={})]
+    await argo.server.version()
+    failing = iter([True, False])
+    async for attempt in stamina.retry_context(on=ValueError):
+        with attempt:
+            if next(failing):
+                raise ValueError("of the program's own")
+    assert [record.name for record in caplog.records] == ["aiowf.argo", "stamina"]
+
+
+async def test_the_last_attempt_promises_no_other(
+    argo: ArgoSession, router: respx.Router, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Five attempts have four repetitions; the last failure is the caller's to tell."""
+    router.get("/api/v1/version").mock(DOWN)
+    with pytest.raises(UnavailableError):
+        await argo.server.version()
+    assert [f"attempt {n} failed" for n in (1, 2, 3, 4)] == [
+        message.partition(",")[0] for message in caplog.messages
+    ]
+
+
 @pytest.mark.parametrize(
     "answer",
     [DOWN, httpx.Response(500, json={"code": 13, "message": "EOF"}), httpx.Response(429)],
