@@ -86,7 +86,8 @@ class TaskFunction(Generic[P, R_co, T_co]):
             vars(self)[name] = getattr(self.func, name)
         vars(self)["__wrapped__"] = self.func
         if sys.version_info >= (3, 12) and inspect.iscoroutinefunction(self.func):
-            inspect.markcoroutinefunction(self)
+            # It sets an attribute, which cannot be set here.
+            vars(self).update(vars(inspect.markcoroutinefunction(lambda: None)))
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return self.func(*args, **kwargs)

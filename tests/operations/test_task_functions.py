@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+import sys
 import threading
 from typing import Any
 
@@ -44,6 +45,24 @@ async def test_a_task_is_called_as_before() -> None:
     assert str(inspect.signature(add)) == "(a: int, b: int = 1) -> int"
     assert pickle.loads(pickle.dumps(add)) is add
     assert repr(add) == f"<task {__name__}.add>"
+
+
+def test_a_task_of_an_async_function_is_known_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From Python 3.12 on, where callable objects can be marked so; it marks as that does."""
+
+    def mark(func: Any) -> Any:
+        func._is_coroutine_mark = "marked"
+        return func
+
+    if sys.version_info >= (3, 12):
+        assert inspect.iscoroutinefunction(greet)
+    async_task, plain_task = greet.func, add.func
+    with monkeypatch.context() as patch:
+        patch.setattr(inspect, "markcoroutinefunction", mark, raising=False)
+        patch.setattr(sys, "version_info", (3, 12))
+        marked, plain = aiowf.task(async_task), aiowf.task(plain_task)
+    assert vars(marked)["_is_coroutine_mark"] == "marked"
+    assert "_is_coroutine_mark" not in vars(plain)
 
 
 def test_a_task_of_a_function_has_its_options() -> None:
