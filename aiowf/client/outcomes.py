@@ -10,7 +10,7 @@ from attrs import frozen
 from aiowf.client.execution import give_up
 from aiowf.client.planning import name_of_operation
 from aiowf.client.waiting import LOG_TAIL, accept
-from aiowf.errors import AiowfError, MissingResultsError, OperationFailedError
+from aiowf.errors import AiowfError, ArgoError, MissingResultsError, OperationFailedError
 from aiowf.manifest import NodeStatus, ObjectMeta, structure
 from aiowf.manifest.fields import Raw
 from aiowf.manifest.rendering import Renderable
@@ -72,14 +72,18 @@ async def outcomes_of(client: "Client", op: Renderable) -> AsyncGenerator[Outcom
         OperationStuckError: A pod of it can never start.
         ArgoError: The server refused.
     """
-    run = client.run_of(name_of_operation(op))
+    run: Run[Any] | None = None
     try:
-        await client.send_operation(op, run)
+        async with client.turns:
+            run = client.run_of(name_of_operation(op))
+            await client.send_operation(op, run)
         async with aclosing(outcomes(run)) as found:
             async for outcome in found:
                 yield outcome
-    except BaseException:  # GeneratorExit among them: who asked does not want the rest
-        await give_up(client, run, "stop")
+    except BaseException as error:  # GeneratorExit among them: the rest is not wanted
+        # After a refusal there is nothing of ours to stop.
+        if run is not None and (run._known or not isinstance(error, ArgoError)):
+            await give_up(client, run, "stop")
         raise
 
 

@@ -193,6 +193,25 @@ async def test_leaving_early_stops_what_runs(
     assert "Failed" in await ends(client, "hold-")
 
 
+async def test_its_workflows_count_among_those_of_the_client() -> None:
+    """They keep to `max_active` of the client, and leave its bound as it was."""
+    async with aiowf.connect("local", max_active=1) as bounded:
+        sent: list[str] = []
+        submit = bounded.send_operation
+
+        async def noted(op: Any, run: aiowf.Run[Any], **options: Any) -> aiowf.Run[Any]:
+            for name in sent:
+                assert (await bounded.get_run(name).workflow()).status.phase == "Succeeded"
+            sent.append(run.name)
+            return await submit(op, run, **options)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(bounded, "send_operation", noted)
+            values = await double.gather(range(4), max_active=4, chunksize=2, client=bounded)
+        assert values == [0, 2, 4, 6]
+        assert len(sent) == 2
+
+
 async def test_slow_items_do_not_wait_for_others(client: aiowf.Client) -> None:
     """A workflow is submitted when the source lets wait for its next item."""
     taken = asyncio.Event()
