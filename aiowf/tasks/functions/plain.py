@@ -101,7 +101,8 @@ def _text(module: _Module, code: CodeType) -> str | None:
     """Return the lines of a function, or None where they are not certain.
 
     The first line after the function's last instruction that is not indented ends it, if there the
-    module does something: a line inside of a string or of parentheses is no such line.
+    module does something: a line inside of a string or of parentheses is no such line. What looks
+    like a comment at the end may be the end of a string.
     """
     first = code.co_firstlineno
     last = max((line for *_, line in _lines(code) if line), default=first)
@@ -111,10 +112,14 @@ def _text(module: _Module, code: CodeType) -> str | None:
     end = last
     while end < len(lines) and (lines[end][0] in " \t\f#\n"):
         end += 1
+        if "\f" in lines[end - 1].rstrip():  # it begins a line anew
+            return None
     if end < len(lines) and end + 1 not in module.statements:
         return None
     while lines[end - 1].lstrip()[:1] in ("", "#"):
         end -= 1
+        if '"' in lines[end] or "'" in lines[end]:
+            return None
     return "".join(lines[first - 1 : end])
 
 

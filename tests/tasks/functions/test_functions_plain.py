@@ -50,6 +50,26 @@ def trailing_text():
 LIMIT
 """
 
+def text_that_ends_as_a_comment():
+    return """
+# LIMIT
+    # it"""
+
+def text_behind_the_end():
+    return 1
+    "LIMIT \\
+# it"
+
+def before_a_form_feed():
+    return 1
+\fdef behind_a_form_feed():
+    return 2
+
+def form_feeds_between():
+    x = 1
+\f
+    return x
+
 def parentheses(
     x: int,
 y: int = 0,
