@@ -50,6 +50,17 @@ if TYPE_CHECKING:
     help="SQLite file that keeps what has finished, and stored templates.",
 )
 @click.option(
+    "--containers/--no-containers",
+    default=None,
+    help="Run every pod, or none, by podman or docker; else what has no command.",
+)
+@click.option(
+    "--build",
+    metavar="DIRECTORY",
+    type=click.Path(file_okay=False, exists=True),
+    help="Applications whose images are built when needed: APP/tasks/TASK/Dockerfile is APP-TASK.",
+)
+@click.option(
     "--image",
     "images",
     multiple=True,
@@ -68,6 +79,8 @@ def dev(
     max_pods: int | None,
     claims: str | None,
     db: str | None,
+    containers: bool | None,
+    build: str | None,
     images: Sequence[str],
     opens: bool,
 ) -> None:
@@ -90,6 +103,8 @@ def dev(
         max_pods=max_pods,
         claims=claims,
         db=db,
+        containers=containers,
+        build=build,
         token=_token(target),
     )
     with ExitStack() as stack:

@@ -38,6 +38,9 @@ class ServeSettings:
         claims: Directory of persistent claims that outlive the engine; default: none do.
         db: File of a SQLite database that keeps finished workflows and templates; default: they end
             with the engine. Needs `aiowf[dev]`.
+        containers: True, "podman", "docker" or a command with options: every pod is a container;
+            False: none is; None: those are whose image has no command that could run here.
+        build: Directory of applications whose images are built when they are first needed.
     """
 
     host: str = "127.0.0.1"
@@ -50,6 +53,8 @@ class ServeSettings:
     max_pods: int | None = None
     claims: str | os.PathLike[str] | None = None
     db: str | os.PathLike[str] | None = None
+    containers: bool | str | Sequence[str] | None = None
+    build: str | os.PathLike[str] | None = None
 
 
 @frozen(kw_only=True)
@@ -116,6 +121,8 @@ async def serve(
                 max_pods=settings.max_pods,
                 claims=settings.claims,
                 db=settings.db,
+                containers=settings.containers,
+                build=settings.build,
                 outside=outside,
             ) as engine:
                 engine.died.add_done_callback(lambda _: stop.set())

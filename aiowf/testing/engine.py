@@ -81,7 +81,7 @@ class EngineProcess:
 
 
 async def _open() -> tuple[Engine, ArgoSession]:
-    engine = await launch(rehearsal=True)
+    engine = await launch(rehearsal=True, containers=False)
     return engine, ArgoSession(engine.server, token=f"Bearer {engine.token}")
 
 

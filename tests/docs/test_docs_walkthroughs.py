@@ -23,6 +23,7 @@ def test_a_command_of_a_page_prints_what_the_page_says(step: Step, tmp_path: Pat
     assert pattern(step.expected).fullmatch(printed), printed
 
 
-def test_each_page_has_commands() -> None:
-    """The reading of pages finds at least one command in each."""
-    assert [] == [page for page in PAGES if not list(steps(page))]
+def test_each_page_is_tried() -> None:
+    """The reading of pages finds commands in each, or files of examples/, which have tests."""
+    idle = [page for page in PAGES if not list(steps(page))]
+    assert [] == [page for page in idle if "/examples/" not in (DOCS / page).read_text()]
