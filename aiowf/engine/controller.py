@@ -21,8 +21,10 @@ from aiowf.engine.replay import Replay
 from aiowf.engine.run import WorkflowRun
 from aiowf.engine.store import Store
 
-# Changes of one workflow that come faster than this are told together.
+# Changes of one workflow that come faster than this are told together: who watches its nodes gets
+# all of them each time, and so a large one is told more rarely.
 _QUIET = 0.02
+_QUIET_PER_NODE = 0.0001
 # The end of a pod that was to end before it could start.
 _KILLED = PodResult(exit_code=143, reason="Error")
 _log = logging.getLogger(__name__)
@@ -236,7 +238,8 @@ class Controller:
             self.tell(run)
         elif run not in self._pending:
             loop = asyncio.get_running_loop()
-            self._pending[run] = loop.call_later(max(0.0, _QUIET - since), self.tell, run)
+            quiet = _QUIET + _QUIET_PER_NODE * len(run.nodes)
+            self._pending[run] = loop.call_later(max(0.0, quiet - since), self.tell, run)
 
     def tell(self, run: WorkflowRun) -> None:
         """Tell the changes of a workflow now."""
