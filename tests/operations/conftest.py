@@ -11,7 +11,7 @@ from aiowf.manifest.checks import check_workflow
 from aiowf.operations import containerized
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def valid_manifests() -> Iterator[None]:
     """Check each rendered workflow against Argo's schema and by our own checks."""
     render = containerized.render
