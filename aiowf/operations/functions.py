@@ -53,6 +53,7 @@ Items = Iterable[I] | AsyncIterable[I]
 # A workflow's name has room for so much: a "-", ten random characters, and "-" with the number of
 # an item in the names of tasks.
 _LONGEST = 50
+_ARGUMENTS = frozenset({"func", "args", "kwargs"})  # what PythonTask takes besides its options
 
 
 class _GatherOptions(TypedDict, total=False):
@@ -333,6 +334,12 @@ def _made(func: Any, /, *, name: str | None, options: Mapping[str, Any]) -> Any:
             where=where,
             hint="put the function outside of the class; what it needs of the object, pass as an "
             "argument",
+        )
+    if taken := sorted(_ARGUMENTS & options.keys()):
+        raise ConfigurationError(
+            f"{taken[0]} is no option of a task",
+            where=where,
+            hint="arguments are given to run(…), map(…) and task(name, …)",
         )
     chosen = name if name is not None else func.__name__.replace("_", "-").strip("-").lower()
     # A task of a function that costs nothing: its constructor knows all options.

@@ -102,6 +102,7 @@ def broken(items: Any) -> Any:
         (broken, {"requirements": "-r x"}, "nothing that pip could install"),
         (broken, {"retry_limt": 1}, "retry_limit"),
         (broken, {"name": "a/b"}, "is not valid"),
+        (broken, {"args": (1,)}, "args is no option of a task"),
     ],
 )
 def test_what_cannot_be_a_task_is_refused_at_once(func: Any, options: Any, match: str) -> None:
