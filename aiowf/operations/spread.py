@@ -141,7 +141,8 @@ class Spread:
         async with aclosing(self._calls()) as calls:
             async for call in calls:
                 size = len(call[1].call) if call else _MOST_BYTES
-                if chunk and size > room:
+                # What a function uses of its module may change from one item to the next.
+                if chunk and (size > room or (call and not call[1].may_share(chunk[0][1]))):
                     yield chunk
                     chunk, room = [], _MOST_BYTES
                 if call:

@@ -1,6 +1,7 @@
 """A function spread over many items, on the embedded engine."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -240,6 +241,28 @@ async def test_an_error_of_the_source_is_raised_as_it_is(client: aiowf.Client) -
 
     with pytest.raises(KeyError, match="source"):
         await double.gather(items())
+
+
+FACTOR = 1
+
+
+@aiowf.task
+def multiply(n: int) -> int:
+    return n * FACTOR
+
+
+async def test_calls_with_other_globals_share_no_workflow(
+    client: aiowf.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each call sees its module as it was when its item was read."""
+
+    def items() -> Iterator[int]:
+        yield from (1, 2)
+        monkeypatch.setattr(sys.modules[__name__], "FACTOR", 10)
+        yield from (3, 4)
+
+    assert await multiply.gather(items()) == [1, 2, 30, 40]
+    assert len(await ends(client, "multiply-")) == 2
 
 
 async def test_large_arguments_share_no_workflow(
