@@ -101,6 +101,8 @@ async def send(parcel: Parcel, backend: "Backend", namespace: str, pace: Pace) -
                 await asyncio.sleep(next(pauses))
                 continue
             if not _may_exist(error):
+                if doubt is not None and _is_unreachable(error):
+                    raise _unknown(parcel, doubt) from error  # what was sent first may be late
                 raise
             problem = error
         if doubt is None:

@@ -233,6 +233,29 @@ async def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatc
     assert "nobody knows" not in str(caught.value)
 
 
+async def test_a_server_that_goes_away_after_a_lost_answer_leaves_a_doubt(
+    router: respx.Router, client: aiowf.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It did not have the workflow when it was asked, but may have taken it since."""
+    router.get(path__regex=rf"{WORKFLOWS}/op-.*").respond(
+        404, json={"code": 5, "message": "not found"}
+    )
+    problems = iter(("no answer within 1 s", "no connection to argo:1: nobody listens there"))
+
+    send = client.argo.call_json
+
+    async def call_json(request: Any) -> Any:
+        if request.method == "GET":
+            return await send(request)
+        raise aiowf.UnavailableError(next(problems), method=request.method, path=request.path)
+
+    monkeypatch.setattr(client.argo, "call_json", call_json)
+    monkeypatch.setattr(submission, "UNREACHABLE_SECONDS", 0)
+    monkeypatch.setattr(submission, "NEVER_REACHED_SECONDS", 0)
+    with pytest.raises(aiowf.UnavailableError, match=r"nobody knows whether .* no answer within"):
+        await client.submit(OP)
+
+
 async def test_another_s_answer_is_not_taken_for_ours(
     router: respx.Router, client: aiowf.Client
 ) -> None:
