@@ -217,10 +217,13 @@ async def _archived(session: ArgoSession, names: _Names, told: set[str]) -> Asyn
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    rest = b""
+    parts: list[bytes] = []  # of a line that is not complete: it may be very long
     async for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
+        *whole, rest = chunk.split(b"\n")
         for line in whole:
-            yield line.decode("utf-8", "replace")
-    if rest:
-        yield rest.decode("utf-8", "replace")
+            yield b"".join((*parts, line)).decode("utf-8", "replace")
+            parts.clear()
+        if rest:
+            parts.append(rest)
+    if parts:
+        yield b"".join(parts).decode("utf-8", "replace")

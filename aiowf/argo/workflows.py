@@ -194,7 +194,7 @@ class Workflows(Service):
             seen.update(fresh)
             if fresh:
                 yield tuple(fresh.values())
-            told = (data.get("metadata") or {}).get("continue")
+            told = _continue(data)
             if not fresh or not (told or len(items) >= page_size):
                 return
             following = str(told or offset)
@@ -383,6 +383,11 @@ class Workflows(Service):
             f"WorkflowService_{verb}Workflow", self._path(namespace, name=name), body=body
         )
         return await self._session.call(request, Workflow)
+
+
+def _continue(data: Any) -> Any:
+    metadata = data.get("metadata") if isinstance(data, dict) else None
+    return metadata.get("continue") if isinstance(metadata, dict) else None
 
 
 def _uid(item: Raw) -> str:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from aiowf.errors import ConfigurationError
+from aiowf.errors import ConfigurationError, ServerError
 from aiowf.manifest.names import nearest
-from aiowf.wire.events import LIST_FIELDS
+from aiowf.wire.errors import unreadable
+from aiowf.wire.events import LIST_FIELDS, LISTED, as_event
 from aiowf.wire.labels import ARGO_PHASE
+from aiowf.wire.requests import make_request
 
 if TYPE_CHECKING:
     from aiowf.client.client import Client
@@ -75,13 +77,21 @@ class Listing:
             page_size=min(PAGE, self.limit or PAGE),
         ):
             for workflow in page:
-                meta = workflow["metadata"]
-                run = self.client.get_run(meta["name"], namespace=meta.get("namespace"))
-                run.phase = (workflow.get("status") or {}).get("phase") or ""
+                event = as_event(LISTED, workflow)
+                if event is None or not event.name:
+                    raise self._unreadable()
+                namespace = event.object["metadata"].get("namespace")
+                run = self.client.get_run(event.name, namespace=namespace)
+                run.phase = event.phase
                 yield run
                 seen += 1
                 if seen == self.limit:
                     return
+
+    def _unreadable(self) -> ServerError:
+        namespace = self.client.argo.namespace if self.namespace is None else self.namespace
+        request = make_request("WorkflowService_ListWorkflows", {"namespace": namespace})
+        return unreadable(request, "an item of the list is no workflow")
 
     def _created_after(self) -> str | None:
         if self.created_after is None:

@@ -88,7 +88,10 @@ async def outcomes_of(client: "Client", op: Renderable) -> AsyncGenerator[Outcom
 
 
 def _nodes_of(event: WatchEvent) -> Mapping[str, Raw]:
-    return event.object.get("status", {}).get("nodes") or {}
+    status = event.object.get("status")
+    nodes = status.get("nodes") if isinstance(status, dict) else None
+    told = nodes.items() if isinstance(nodes, dict) else ()
+    return {key: node for key, node in told if isinstance(node, dict)}
 
 
 def _not_run(run: "Run[Any]", task: str, message: str) -> OperationFailedError:
@@ -114,8 +117,8 @@ def _is_complete(run: "Run[Any]", task: str, raw: Raw, event: WatchEvent) -> boo
 
 
 def _returned(raw: Raw) -> str | None:
-    parameters = (raw.get("outputs") or {}).get("parameters") or ()
-    return next((each.get("value") for each in parameters if each["name"] == OUTPUT_RETURN), None)
+    found = nodes.output_parameters(structure({"outputs": raw.get("outputs")}, NodeStatus))
+    return found.get(OUTPUT_RETURN)
 
 
 async def _outcome(run: "Run[Any]", task: str, raw: Raw, event: WatchEvent) -> Outcome[Any]:
@@ -148,7 +151,7 @@ async def _failure(
     run: "Run[Any]", task: str, raw: Raw, known: Mapping[str, Raw]
 ) -> OperationFailedError:
     """Return why a task failed: what its last attempt says."""
-    attempts = [known[child] for child in raw.get("children") or () if child in known]
+    attempts = [known[child] for child in nodes.children_of(raw) if child in known]
     last = structure(
         dict(attempts[-1] if raw.get("type") == "Retry" and attempts else raw), NodeStatus
     )

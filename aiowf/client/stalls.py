@@ -11,6 +11,7 @@ from attrs import define, field
 from aiowf.errors import AiowfError, ArgoError, ConfigurationError, OperationStuckError
 from aiowf.manifest import Workflow, structure
 from aiowf.wire import labels, nodes
+from aiowf.wire.events import LISTED, as_event
 
 if TYPE_CHECKING:
     from aiowf.argo import Subscription
@@ -191,7 +192,8 @@ class Stalls:
         ):
             pages += 1
             for item in page:
-                waiting = wanted.pop(item["metadata"].get("uid"), None)
+                event = as_event(LISTED, item)
+                waiting = wanted.pop(event.uid, None) if event is not None else None
                 if waiting is not None:
                     self._judge(waiting, structure(dict(item), Workflow))
         # Those of another session are in no list of ours.

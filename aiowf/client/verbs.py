@@ -14,6 +14,7 @@ from aiowf.errors import (
     UnavailableError,
 )
 from aiowf.manifest import Workflow
+from aiowf.wire.nodes import nodes_of
 
 if TYPE_CHECKING:
     from aiowf.client.run import Run
@@ -78,10 +79,9 @@ async def once(
 
 def suspended(workflow: Workflow) -> Any:
     """Return what is suspended in a workflow: itself, or nodes, with what was said of them."""
-    nodes = (workflow.status.nodes if workflow.status else None) or {}
     return bool(workflow.spec and workflow.spec.suspend), {
         id: (each.phase, each.message, each.outputs)
-        for id, each in nodes.items()
+        for id, each in nodes_of(workflow).items()
         if each.type == "Suspend"
     }
 

@@ -10,10 +10,11 @@ from attrs import define, field, frozen
 
 from aiowf.client.backend import engine_is_gone
 from aiowf.errors import ArgoError, BadRequestError, RateLimitedError, UnavailableError
-from aiowf.manifest import Workflow, structure
+from aiowf.manifest import Workflow
 from aiowf.manifest.fields import Raw
 from aiowf.replies.waiting import Pending, Replies
 from aiowf.wire import labels
+from aiowf.wire.answers import as_value
 from aiowf.wire.errors import is_expired
 from aiowf.wire.events import (
     FINAL_PHASES,
@@ -263,7 +264,7 @@ async def _stream(run: "Run[Any]", version: str | None) -> AsyncGenerator[Change
                 if event is None:
                     return
                 if event.type in ("ADDED", "MODIFIED", "DELETED"):
-                    yield Change(event.type, structure(dict(event.object), Workflow))
+                    yield Change(event.type, as_value(request, event.object, Workflow))
 
 
 async def log_lines(

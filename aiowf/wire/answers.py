@@ -41,11 +41,15 @@ def read_value(
 
 
 def as_value(request: Request, data: Any, cls: type[T]) -> T:
-    """Return JSON data as a value.
+    """Return JSON data as a value; with dict or str as `cls`, as it is.
 
     Raises:
         ServerError: The data does not have the form of `cls`.
     """
+    if cls in (dict, str):
+        if isinstance(data, cls):
+            return data
+        raise unreadable(request, f"the answer cannot be read: {data!r:.60} is no {cls.__name__}")
     try:
         return structure(data, cls)
     except ConfigurationError as error:

@@ -94,7 +94,10 @@ class PendingNode:
 
 def nodes_of(workflow: Workflow) -> Mapping[str, NodeStatus]:
     """Return the nodes of a workflow by id."""
-    return (workflow.status.nodes if workflow.status else None) or {}
+    nodes = (workflow.status.nodes if workflow.status else None) or {}
+    if any(node is None for node in nodes.values()):  # a null, which says nothing of a node
+        return {id: node for id, node in nodes.items() if node is not None}
+    return nodes
 
 
 def verdict(workflow: Workflow) -> Verdict:
@@ -189,7 +192,7 @@ def task_ends(workflow_name: str, nodes: Mapping[str, Raw]) -> Iterator[tuple[st
         child
         for node in nodes.values()
         if node.get("type") == "Retry"
-        for child in node.get("children") or ()
+        for child in children_of(node)
     }
     for key, node in nodes.items():
         if node.get("phase") not in FINAL_PHASES or node.get("type") not in _TASKS:
@@ -199,11 +202,19 @@ def task_ends(workflow_name: str, nodes: Mapping[str, Raw]) -> Iterator[tuple[st
             yield str(name), node
 
 
+def children_of(node: Raw) -> tuple[str, ...]:
+    """Return the ids of the children of a node as the server tells it."""
+    children = node.get("children")
+    return tuple(map(str, children)) if isinstance(children, list) else ()
+
+
 def output_parameters(node: NodeStatus) -> Mapping[str, str]:
     """Return the output parameters of a node that have a value, as text."""
     parameters = (node.outputs.parameters if node.outputs else None) or ()
     return {
-        each.name: str(each.value) for each in parameters if each.name and each.value is not None
+        each.name: str(each.value)
+        for each in parameters
+        if each is not None and each.name and each.value is not None
     }
 
 
@@ -233,7 +244,10 @@ def archived_logs(workflow: Workflow) -> tuple[tuple[str, tuple[str, ...], str],
     return tuple(
         (node.id or "", _pod_names(workflow, node), _task(node))
         for node in sorted(_pod_nodes(workflow), key=lambda node: node.started_at or "")
-        if any(each.name == "main-logs" for each in (node.outputs and node.outputs.artifacts) or ())
+        if any(
+            each is not None and each.name == "main-logs"
+            for each in (node.outputs and node.outputs.artifacts) or ()
+        )
     )
 
 
@@ -248,7 +262,7 @@ def _pod_names(workflow: Workflow, node: NodeStatus) -> tuple[str, ...]:
 
 def _task(node: NodeStatus) -> str:
     for each in (node.inputs.parameters if node.inputs else None) or ():
-        if each.name == PARAMETER_TASK and each.value is not None:
+        if each is not None and each.name == PARAMETER_TASK and each.value is not None:
             return str(each.value)  # its template is that of several tasks
     return node.template_name or node.display_name or node.name or ""
 

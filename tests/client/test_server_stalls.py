@@ -137,6 +137,21 @@ async def test_a_look_that_fails_ends_no_wait(
     assert "cannot be looked at" in caplog.text
 
 
+async def test_a_list_of_nonsense_ends_no_looking(
+    server: Server, client: aiowf.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Items that are no workflows are passed over; the next look tells what is pending."""
+    monkeypatch.setattr(stalls, "FIRST_LOOK", 0.2)
+    monkeypatch.setattr(stalls, "HOPELESS_AFTER", 0.1)
+    server.message = "ErrImagePull: no such image"
+    seen = server.seen
+    nonsense: list[Any] = [{}, {"metadata": 5}] * 20
+    monkeypatch.setattr(server, "seen", lambda made: nonsense.pop() if nonsense else seen(made))
+    runs = await asyncio.gather(*(client.submit(OP) for _ in range(30)))
+    results = await asyncio.gather(*(run.wait() for run in runs), return_exceptions=True)
+    assert {aiowf.OperationStuckError} == {type(each) for each in results}
+
+
 async def test_a_run_that_gets_on_is_not_looked_at(
     server: Server, client: aiowf.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

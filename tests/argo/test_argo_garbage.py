@@ -1,0 +1,272 @@
+"""Whatever a server answers is a value, or an ArgoError that names the request; nothing hangs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+import respx
+import stamina
+from respx_server import serve_bytes
+
+import aiowf
+from aiowf.argo import ArgoSession, Watch, follow_logs
+from aiowf.client import submission
+from aiowf.errors import AiowfError, ArgoError
+
+SSE = {"Content-Type": "text/event-stream"}
+# Bodies that are no JSON, or JSON of another form than Argo's.
+GARBAGE = [
+    b"",
+    b"{",
+    b'{"metadata":{"name":"w"',
+    b"\xff\xfe\x00",
+    b'{"metadata":{"name":"\xff"}}',
+    b'{"metadata":{"name":"\\ud800"}}',
+    b"[" * 5000,
+    b"null",
+    b"5",
+    b'"text"',
+    b"[]",
+    b"[5]",
+    b"{}",
+    b'{"metadata":null,"items":null,"status":null}',
+    b'{"metadata":5,"items":5,"status":5}',
+    b'{"metadata":[],"items":{},"status":[],"spec":[]}',
+    b'{"metadata":{"name":5,"uid":[],"labels":"x"},"items":[5]}',
+    b'{"metadata":{"name":"w","uid":"u","labels":5},"items":[{"metadata":[]}]}',
+    b'{"metadata":{"continue":[]},"items":[{"metadata":{"uid":5}}]}',
+    b'{"metadata":{"name":"w","uid":"u"},"items":[{}],"status":{"nodes":5}}',
+    b'{"metadata":"x","items":[{"metadata":{"name":"w","uid":"u"},"status":"x"}]}',
+    b'{"metadata":{"name":"w","uid":"u"},"status":{"phase":5,"nodes":{"n":5}}}',
+    b'{"metadata":{"name":"w","uid":"u"},"status":{"phase":"Failed","nodes":{"n":{"id":5}}}}',
+    b'{"metadata":{"name":"w","uid":"u"},"status":{"phase":"Succeeded","nodes":{"n":null}}}',
+    b'{"error":5}',
+    b'{"result":5}',
+    b'{"code":"x","message":5}',
+]
+IDS = [body[:40].decode("ascii", "backslashreplace") or "empty" for body in GARBAGE]
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting() -> Any:
+    """Repeat without pauses, and once."""
+    stamina.set_testing(True, attempts=1)
+    yield
+    stamina.set_testing(False)
+
+
+async def _pages(argo: ArgoSession, namespace: str = "argo") -> None:
+    async for page in argo.workflows.pages(namespace=namespace):
+        assert all(isinstance(item, dict) for item in page)
+
+
+CALLS: dict[str, Callable[[ArgoSession], Awaitable[Any]]] = {
+    "/api/v1/workflows/argo/w": lambda s: s.workflows.get("w"),
+    "/api/v1/workflows/argo/raw": lambda s: s.workflows.get_raw("raw"),
+    "/api/v1/workflows/argo/w/stop": lambda s: s.workflows.stop("w"),
+    "/api/v1/workflows/argo": lambda s: s.workflows.list(),
+    "/api/v1/workflows/all": lambda s: _pages(s, "all"),
+    "/api/v1/workflow-templates/argo": lambda s: s.workflow_templates.list(),
+    "/api/v1/cluster-workflow-templates/t": lambda s: s.cluster_workflow_templates.get("t"),
+    "/api/v1/cron-workflows/argo": lambda s: s.cron_workflows.list(),
+    "/api/v1/archived-workflows": lambda s: s.archived_workflows.list(),
+    "/api/v1/archived-workflows/u": lambda s: s.archived_workflows.get("u"),
+    "/api/v1/archived-workflows-label-keys": lambda s: s.archived_workflows.label_keys(),
+    "/api/v1/workflow-event-bindings/argo": lambda s: s.events.list_bindings(),
+    "/api/v1/info": lambda s: s.server.info(),
+    "/api/v1/userinfo": lambda s: s.server.user_info(),
+    "/api/v1/version": lambda s: s.server.version(),
+}
+
+
+@pytest.mark.parametrize("body", GARBAGE, ids=IDS)
+@pytest.mark.parametrize("status", [200, 500])
+async def test_calls_and_lists(
+    argo: ArgoSession, router: respx.Router, body: bytes, status: int
+) -> None:
+    """Each call gives a value, or an ArgoError with the path that was asked."""
+    router.route().respond(status, content=body, headers={"Content-Type": "application/json"})
+    for path, call in CALLS.items():
+        error: ArgoError | None = None
+        try:
+            await call(argo)
+        except ArgoError as caught:
+            error = caught
+        assert (path, status == 500 or error is not None) == (path, error is not None)
+        assert error is None or error.path == path
+
+
+async def _all(found: AsyncIterator[Any]) -> None:
+    async for _ in found:
+        pass
+
+
+@pytest.mark.parametrize("body", GARBAGE, ids=IDS)
+async def test_operations(router: respx.Router, server: str, body: bytes) -> None:
+    """What a program does with a client ends, with an error of aiowf's if it does not succeed."""
+    router.get(path__startswith="/api/v1/workflow-events").respond(content=body, headers=SSE)
+    router.get(path__regex="/log$").respond(content=body, headers=SSE)
+    router.route().respond(content=body, headers={"Content-Type": "application/json"})
+
+    async def listed(client: aiowf.Client) -> None:
+        async for run in client.list(limit=3):
+            assert isinstance(run.name, str)
+
+    async def logs(run: aiowf.Run[Any]) -> None:
+        await _all(run.logs())
+
+    async with asyncio.timeout(20), aiowf.connect(server, namespace="argo", token="x") as client:
+        run = client.get_run("w")
+        ends: list[Callable[[], Awaitable[Any]]] = [
+            lambda: listed(client),
+            run.workflow,
+            run.stop,
+            lambda: client.lint({"spec": {}}),
+            lambda: logs(run),
+            lambda: run.wait(timeout=0.1),
+        ]
+        for deed in ends:
+            with suppress(AiowfError):
+                await deed()
+        for follow in (run.outcomes, run.watch):  # these may wait for better words
+            with suppress(AiowfError, TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await _all(follow())
+
+
+@pytest.mark.parametrize("body", GARBAGE, ids=IDS)
+async def test_a_watch_gets_over_it(
+    argo: ArgoSession, router: respx.Router, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Garbage in the stream and in lists: the workflow's end is told all the same."""
+    monkeypatch.setattr("aiowf.argo.watch.delay", lambda failures: 0.0)
+    end = b'{"metadata":{"name":"w","uid":"u","resourceVersion":"2"},"status":{"phase":"Failed"}}'
+    bodies = iter([body, body])
+    router.get("/api/v1/workflow-events/argo").mock(
+        side_effect=lambda _: httpx.Response(
+            200, content=b"data: " + next(bodies, b"") + b" \n\n", headers=SSE
+        )
+    )
+    lists = iter([body])
+    whole = b'{"metadata":{},"items":[' + end + b"]}"
+    router.get("/api/v1/workflows/argo").mock(
+        side_effect=lambda _: httpx.Response(200, content=next(lists, whole))
+    )
+    router.get("/api/v1/workflows/argo/w").mock(
+        side_effect=lambda _: httpx.Response(200, content=next(lists, end))
+    )
+    async with asyncio.timeout(20), Watch(argo) as watch:
+        ending = await watch.follow("w", "u").ended()
+    assert ending.reason in ("finished", "gone")
+
+
+@pytest.mark.parametrize("body", GARBAGE, ids=IDS)
+async def test_logs_end(argo: ArgoSession, router: respx.Router, body: bytes) -> None:
+    """Garbage in a log, and in what the workflow says of its pods: it ends, or is told."""
+    workflow = b'{"metadata":{"name":"w"},"status":{"phase":"Succeeded","nodes":{}}}'
+    router.get(path__regex="/log$").respond(content=b"data: " + body + b" \n\n", headers=SSE)
+    error: ArgoError | None = None
+    for told in (workflow, body):
+        router.get("/api/v1/workflows/argo/w").respond(content=told)
+        try:
+            async with asyncio.timeout(20):
+                assert [line async for line in follow_logs(argo, "w", follow=False)] == []
+        except ArgoError as caught:
+            error = caught
+        assert error is None or "/api/v1/workflows/argo/w" in str(error.path)
+
+
+async def _endless_headers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        writer.write(b"X: y\r\n" * 10)
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+async def _endless_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+    while True:
+        writer.write(b'{"a":' * 10)
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("talk", [_endless_headers, _endless_body])
+async def test_answers_without_end(
+    talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> None:
+    """A call is given up at its deadline, or as soon as the headers are too many."""
+    async with (
+        serve_bytes(talk) as place,
+        ArgoSession(f"http://{place}", timeout=0.3, attempts=1, namespace="argo") as argo,
+    ):
+        for path, call in (
+            ("/api/v1/workflows/argo/w", argo.workflows.get("w")),
+            ("/api/v1/workflows/argo", _pages(argo)),
+        ):
+            with pytest.raises(ArgoError) as caught:
+                await call
+            assert path == caught.value.path
+
+
+async def test_an_artifact_that_breaks_off(
+    argo: ArgoSession, router: respx.Router, tmp_path: Any
+) -> None:
+    """Half of an artifact is not taken for the whole."""
+
+    async def half() -> AsyncIterator[bytes]:
+        yield b"x" * 1000
+        raise ConnectionAbortedError
+
+    router.get("/artifacts/argo/w/n/a").mock(
+        side_effect=lambda _: httpx.Response(200, content=half())
+    )
+    with pytest.raises(ArgoError, match="/artifacts/argo/w/n/a"):
+        await argo.artifacts.save("w", "n", "a", tmp_path / "a")
+
+
+async def test_a_huge_line_of_an_archived_log(argo: ArgoSession, router: respx.Router) -> None:
+    """A line of many megabytes is read in time that grows with it, not with its square."""
+    node = {"id": "w", "name": "w", "type": "Pod", "templateName": "t"}
+    node["outputs"] = {"artifacts": [{"name": "main-logs"}]}  # type: ignore[assignment]
+    status = {"phase": "Succeeded", "nodes": {"w": node}}
+    router.get("/api/v1/workflows/argo/w").respond(
+        json={"metadata": {"name": "w"}, "status": status}
+    )
+    router.get(path__regex="/log$").respond(content=b"", headers=SSE)
+    router.get("/artifacts/argo/w/w/main-logs").respond(content=b"x" * 30_000_000 + b"\nend")
+    async with asyncio.timeout(20):
+        lines = [line.content async for line in follow_logs(argo, "w", follow=False)]
+    assert [30_000_000, 3] == [len(line) for line in lines]
+
+
+async def test_a_server_of_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a server talks only noise, a submission ends in doubt, and a wait with an error."""
+    monkeypatch.setattr(submission, "_FIRST_PAUSE", 0.05)
+
+    async def noise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"\x00\xff\r\n\r\n" * 100)
+
+    brief = {
+        "metadata": {"generateName": "brief-"},
+        "spec": {
+            "entrypoint": "main",
+            "templates": [{"name": "main", "suspend": {}}],
+            "ttlStrategy": {"secondsAfterCompletion": 1},
+        },
+    }
+    async with (
+        asyncio.timeout(20),
+        serve_bytes(noise) as place,
+        aiowf.connect(f"http://{place}", namespace="argo", token="x") as client,
+    ):
+        with pytest.raises(ArgoError, match="nobody knows whether workflow brief-"):
+            await client.submit(brief)
+        with pytest.raises(ArgoError, match="not HTTP"):
+            await client.get_run("w").wait(timeout=0.2)
