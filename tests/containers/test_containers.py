@@ -154,6 +154,24 @@ async def test_an_image_that_cannot_be_pulled(podman: list[str]) -> None:
             await operation.execute()
 
 
+async def test_nothing_is_left_if_only_the_client_lives(
+    podman: list[str], applications: Path
+) -> None:
+    """After kill -9 of supervisor and server the client removes their containers."""
+    task = tasks.CustomTask("sleep", "samples-sum", command=["sleep", "1000"])
+    operation = operations.SingleTaskOperation("sleep-", task)
+    async with aiowf.connect("local", containers=podman, build=applications) as client:
+        await operation.execute(client=client)
+        await some(podman, wanted=True)
+        engine = client.backend.engine
+        assert engine is not None
+        assert engine._popen is not None
+        for pid in (engine._popen.pid, engine.pid):
+            os.kill(pid, signal.SIGKILL)
+        await engine.died
+        assert [] == await asyncio.to_thread(containers_of, podman)
+
+
 async def test_nothing_is_left_of_an_engine_that_is_killed(
     podman: list[str], applications: Path, tmp_path: Path
 ) -> None:
