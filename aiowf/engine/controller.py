@@ -112,9 +112,8 @@ class Controller:
             Refusal: Its name is taken.
         """
         run = self.prepare(admitted, namespace)
-        self._labels[run] = run.labels
         self.store.add(run)
-        self._told[run] = 0.0
+        self._labels[run], self._told[run] = run.labels, 0.0
         self._news[run] = asyncio.Event()
         self.submitted(run)
         self._begin_soon(run)

@@ -476,6 +476,16 @@ async def test_pods_are_collected(strategy: str, forgotten: set[str]) -> None:
     assert {key.split("-")[1] for key in executor.forgotten} == forgotten
 
 
+async def test_a_workflow_that_is_refused_leaves_nothing(bed: Bed) -> None:
+    """Whoever submits the same name again and again does not fill the engine's memory."""
+    await bed.run(single(pod("p")))
+    for _ in range(3):
+        body = {"workflow": {"metadata": {"name": "wf"}, "spec": single(pod("p"))}}
+        response = await bed.client.post("/api/v1/workflows/ns", json=body)
+        assert 409 == response.status
+    assert 1 == len(bed.controller._labels)
+
+
 async def test_many_workflows_at_once(bed: Bed) -> None:
     """Hundreds of workflows side by side all come to their end."""
     names = [f"w{n}" for n in range(300)]
