@@ -55,6 +55,8 @@ _UNREACHABLE = {
 _FAULTS = (aiohttp.ClientError, OSError, ValueError)
 # What is said of answers that were damaged on their way.
 _DAMAGED = ("the answer is not HTTP", "what is not JSON")
+# What Go says of a handler that crashed: it would again.
+_CRASHED = "runtime error:"
 _UNKNOWN_AUTHORITY = (
     "Name the authority's certificate (SSL_CERT_FILE, or ca_file), or say that none is to be "
     "checked (ARGO_INSECURE_SKIP_VERIFY=true)."
@@ -399,6 +401,8 @@ def _wait_before_retry(error: Exception) -> bool | float:
         wait = error.retry_after
         return True if wait is None else wait <= _LONGEST_WAIT and wait
     if not isinstance(error, ServerError):
+        return False
+    if _CRASHED in error.message:
         return False
     failed = error.status == 500 and error.code in (13, None)
     return failed or any(text in error.message for text in _DAMAGED)

@@ -208,6 +208,28 @@ async def test_what_a_stream_missed_a_list_finds(
     assert len(streams.asked) == 1
 
 
+async def test_a_proxy_that_keeps_everything_back_delays_an_end_by_the_silence(
+    argo: ArgoSession, router: respx.Router, listed: list[Any]
+) -> None:
+    """Neither headers nor keepalives come through: lists tell how workflows fare and end."""
+    asked: list[httpx.Request] = []
+
+    async def keep_back(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    router.get("/api/v1/workflow-events/argo").mock(side_effect=keep_back)
+    listed.append(workflow("Running", 5, progress="1/2"))
+    async with Watch(argo, silence=0.1, deadline=60, reconcile=60) as watch:
+        subscription = watch.follow("w", "u")
+        assert "1/2" == (await soon(anext(subscription))).progress
+        listed[0] = workflow("Succeeded", 6)
+        ending = await soon(subscription.ended())
+    assert ("Succeeded", "LISTED") == (ending.phase, ending.event and ending.event.type)
+    assert 1 == len(asked)
+
+
 async def test_a_list_is_read_now_and_then(
     argo: ArgoSession, router: respx.Router, listed: list[Any]
 ) -> None:
