@@ -206,12 +206,13 @@ class Store:
         return first
 
     def _since(self, since: str) -> list[Event]:
-        if not since.isdigit():
+        if not since.isdecimal():
             raise invalid(
                 f'resourceVersion: Invalid value: "{since}": strconv.ParseUint: '
                 f'parsing "{since}": invalid syntax'
             )
-        if int(since) < self._forgotten:
+        # What is not yet was told by an earlier engine, of whose events nothing is known.
+        if not self._forgotten <= int(since) <= self.version:
             raise invalid(f"too old resource version: {since} ({self._forgotten})")
         return [event for event in self._history if event.version > int(since)]
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from bed import SSE, Bed, ScriptedExecutor, bed, messages, nodes_of, pod, single, steps
@@ -89,6 +90,16 @@ async def test_a_watch_resumes_from_a_resource_version(bed: Bed) -> None:
         text = await response.text()
     assert response.status == 400
     assert "too old resource version: 1 (1000000)" in text
+
+
+@pytest.mark.parametrize("version", ["100000", "²"])
+async def test_a_watch_from_nowhere_is_refused(bed: Bed, version: str) -> None:
+    """Whoever was told a version by an engine before this one has missed what came since."""
+    await bed.create(SUSPENDED)
+    path = f"workflow-events/ns?listOptions.resourceVersion={quote(version)}"
+    async with bed.stream(path) as response, asyncio.timeout(5):
+        assert 400 == response.status
+        assert "resource" in await response.text()
 
 
 async def test_the_history_is_bounded(bed: Bed) -> None:
