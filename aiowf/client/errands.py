@@ -42,6 +42,8 @@ class Errands:
             await asyncio.wait(unfinished, timeout=_PATIENCE)
         for task in self._kept:
             task.cancel()
+        if self._kept:
+            await asyncio.wait(self._kept, timeout=_PATIENCE)
 
 
 def _run(work: Coroutine[Any, Any, R], tasks: set["asyncio.Task[Any]"]) -> "asyncio.Task[R]":
