@@ -90,6 +90,11 @@ class TaskFunction(Generic[P, R_co, T_co]):
             # It sets an attribute, which cannot be set here.
             vars(self).update(vars(inspect.markcoroutinefunction(lambda: None)))
 
+    if TYPE_CHECKING:
+
+        @property
+        def __name__(self) -> str: ...
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return self.func(*args, **kwargs)
 

@@ -18,6 +18,7 @@ async def label(n: int, text: str) -> str:
 
 
 assert_type(simulate(3), float)
+assert_type(simulate.__name__, str)
 assert_type(simulate.task("a", 3), tasks.PythonTask[float])
 assert_type(label.task("b", simulate.task("a", 3).output, "x"), tasks.PythonTask[str])
 simulate("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
