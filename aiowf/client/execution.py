@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aiowf.client.planning import name_of_operation
-from aiowf.client.waiting import seconds, wait
+from aiowf.client.waiting import HAS_ENDED, late_result, seconds, wait
 from aiowf.errors import (
     AiowfError,
     ConfigurationError,
@@ -14,6 +14,7 @@ from aiowf.errors import (
     OperationTimeoutError,
 )
 from aiowf.manifest.rendering import Renderable
+from aiowf.wire.events import FINAL_PHASES
 
 if TYPE_CHECKING:
     from aiowf.client.client import Client
@@ -73,7 +74,12 @@ async def _execute_within(
     except TimeoutError:
         if not scope.expired():
             raise
-        raise _timed_out(run, limit, on_cancel) from None
+    if op.is_sync and run._known:
+        found = await late_result(run, scope.when())
+        if found is not None:
+            run._end(found)
+            return found
+    raise _timed_out(run, limit, on_cancel)
 
 
 async def give_up(client: "Client", run: "Run[Any]", on_cancel: str) -> None:
@@ -110,8 +116,9 @@ def _timed_out(run: "Run[Any]", limit: float, on_cancel: str) -> OperationTimeou
             hint="Look at the server's address, and whether it can be reached; the log says more.",
         )
     phase = run.phase or "submitted"
+    act = HAS_ENDED if run.phase in FINAL_PHASES else done[on_cancel]
     return OperationTimeoutError(
-        f"workflow {run.name} did not end within {limit:g} s ({phase}): {done[on_cancel]}",
+        f"workflow {run.name} did not end within {limit:g} s ({phase}): {act}",
         workflow_name=run.name,
         namespace=run.namespace,
         timeout=limit,

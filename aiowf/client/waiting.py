@@ -10,13 +10,16 @@ from aiowf.client.remedies import remedy
 from aiowf.client.settling import Settled, settle, settled_by_end
 from aiowf.errors import (
     AiowfError,
+    ArgoError,
     ConfigurationError,
+    EngineError,
     NotFoundError,
     OperationFailedError,
     OperationTimeoutError,
 )
 from aiowf.manifest import ObjectMeta
 from aiowf.wire import nodes
+from aiowf.wire.events import FINAL_PHASES
 
 if TYPE_CHECKING:
     from aiowf.argo import Ending, Subscription
@@ -26,6 +29,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOG_TAIL = 20
+HAS_ENDED = "it has ended since"
+# Seconds for the last look at a workflow whose time is over.
+_LATE = 2.0
+# Seconds by which a timer is late on an event loop that somebody blocks.
+_BLOCKED = 0.2
 
 
 def seconds(value: float | timedelta | None, name: str) -> float | None:
@@ -71,7 +79,28 @@ async def _result_within(run: "Run[Any]", timeout: float | timedelta) -> "Result
     except TimeoutError:
         if limit is None or not scope.expired():
             raise
-        raise _not_yet(run, limit) from None
+    if (found := await late_result(run, scope.when())) is not None:
+        return found
+    raise _not_yet(run, limit)
+
+
+async def late_result(run: "Run[Any]", due: float | None) -> "Result[Any] | None":
+    """Look once more when the time is over, if the success may have been heard too late.
+
+    Args:
+        run: The run.
+        due: The event loop's time at which the time was over. Who hears of it much later blocked
+            the loop, and hears late of all else too.
+    """
+    now = asyncio.get_running_loop().time()
+    if run.phase not in FINAL_PHASES and now - (due or now) < _BLOCKED:
+        return None
+    try:
+        async with asyncio.timeout(_LATE):
+            await run.workflow()
+            return await _result(run) if run.phase == "Succeeded" else None
+    except (ArgoError, EngineError, TimeoutError):
+        return None  # that the time is over matters more
 
 
 async def _result(run: "Run[Any]") -> "Result[Any]":
@@ -106,6 +135,13 @@ def accept(run: "Run[Any]", ending: "Ending") -> None:
             f"(last phase: {ending.phase or 'none'})",
             hint="Somebody deleted it, or its time to live was over: ttl_strategy keeps it longer.",
         )
+    if run._client.settings.is_local:
+        raise EngineError(
+            f"the client was closed before workflow {run.name} had ended, and with it the embedded "
+            "engine that ran it",
+            hint="Await the run inside of `async with aiowf.connect()`; or start a server that "
+            "stays, `aiowf dev`, and connect to that.",
+        )
     raise AiowfError(
         f"the client was closed while workflow {run.name} was awaited; it goes on",
         hint=f"Wait on from another client: await client.get_run({run.name!r}).",
@@ -133,13 +169,16 @@ async def _failure(run: "Run[Any]", result: "Result[Any]") -> OperationFailedErr
 
 
 def _not_yet(run: "Run[Any]", limit: float) -> OperationTimeoutError:
+    goes_on = run.phase not in FINAL_PHASES
     return OperationTimeoutError(
         f"workflow {run.name} did not end within {limit:g} s ({run.phase or 'submitted'}); "
-        "it goes on",
+        f"{'it goes on' if goes_on else HAS_ENDED}",
         workflow_name=run.name,
         namespace=run.namespace,
         timeout=limit,
         phase=run.phase,
         action="leave",
-        hint="Wait again: await run.wait(timeout=…), or end it: await run.stop().",
+        hint="Wait again: await run.wait(timeout=…), or end it: await run.stop()."
+        if goes_on
+        else "Look at it: await run.wait().",
     )

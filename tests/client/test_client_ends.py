@@ -1,6 +1,7 @@
 """Timeouts, cancellation, stuck pods, durable ids and bounds: what becomes of a workflow."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 import pytest
@@ -50,6 +51,29 @@ async def test_a_timeout_stops_the_workflow(client: aiowf.Client) -> None:
     ) == ("Failed", "Stopped with strategy 'Stop'")
     assert result.workflow.spec is not None
     assert result.workflow.spec.active_deadline_seconds == 1
+
+
+@pytest.mark.parametrize("how", ["execute", "wait"])
+async def test_a_success_that_is_heard_late_counts(client: aiowf.Client, how: str) -> None:
+    """Who blocks the event loop beyond the timeout gets the Result of what has ended meanwhile."""
+    task = tasks.PythonTask("add", sum, args=([1, 2],))
+    if how == "wait":
+        run = await operations.SingleTaskOperation("blocked-", task).execute(client=client)
+        waiting = asyncio.create_task(run.wait(timeout=2))
+    else:
+        op = operations.DistributedSyncOperation("blocked-", task)
+        waiting = asyncio.create_task(op.execute(client=client, timeout=2))
+        await running(client, "blocked-")
+    time.sleep(2.5)  # noqa: ASYNC251
+    assert (await waiting).value == 3
+
+
+async def test_a_run_of_an_embedded_engine_that_is_closed_has_ended() -> None:
+    """Whoever awaits a run behind the end of its client is told that its engine has ended too."""
+    async with aiowf.connect("local") as client:
+        run = await operations.SingleTaskOperation("behind-", SLEEP).execute(client=client)
+    with pytest.raises(aiowf.EngineError, match="aiowf dev"):
+        await run
 
 
 async def test_a_timeout_may_leave_the_workflow(client: aiowf.Client) -> None:
