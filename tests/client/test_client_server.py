@@ -1,13 +1,12 @@
 """A client of an Argo Server that fails, hesitates and refuses: respx answers for it."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-import respx
+from argo_double import ArgoDouble, pending
 from respx_server import serve
 
 import aiowf
@@ -16,76 +15,16 @@ from aiowf.client import stalls
 from aiowf.manifest import Workflow
 
 OP = operations.DistributedSyncOperation("op-", tasks.BashTask("work", "true"))
-WORKFLOWS = "/api/v1/workflows/argo"
-
-
-class Server:
-    """What a server remembers: the workflows that were created, and how they fare.
-
-    Attributes:
-        router: The routes.
-        made: Name → workflow.
-        status: The status that every workflow has.
-    """
-
-    def __init__(self) -> None:
-        self.router = respx.Router(assert_all_called=False)
-        self.made: dict[str, dict[str, Any]] = {}
-        self.status: dict[str, Any] = {"phase": "Running", "startedAt": None, "finishedAt": None}
-        self.create = self.router.post(path=WORKFLOWS).mock(side_effect=self.on_create)
-        self.watch = self.router.get(path="/api/v1/workflow-events/argo").mock(
-            side_effect=self.on_watch
-        )
-        self.list = self.router.get(path=WORKFLOWS).mock(side_effect=self.on_list)
-        self.get = self.router.get(path__regex=rf"{WORKFLOWS}/[^/]+").mock(side_effect=self.on_get)
-        self.stop = self.router.put(path__regex=rf"{WORKFLOWS}/[^/]+/stop").mock(
-            side_effect=self.on_stop
-        )
-
-    def on_create(self, request: httpx.Request) -> httpx.Response:
-        workflow = json.loads(request.content)["workflow"]
-        name = workflow["metadata"]["name"]
-        if name in self.made:
-            text = f'workflows.argoproj.io "{name}" already exists'
-            return httpx.Response(409, json={"code": 6, "message": text})
-        workflow["metadata"] |= {"uid": f"uid-{len(self.made)}", "resourceVersion": "1"}
-        self.made[name] = workflow
-        return httpx.Response(200, json=workflow)
-
-    def on_get(self, request: httpx.Request) -> httpx.Response:
-        name = request.url.path.rpartition("/")[2]
-        if name not in self.made:
-            return httpx.Response(404, json={"code": 5, "message": f'"{name}" not found'})
-        return httpx.Response(200, json={**self.made[name], "status": self.status})
-
-    def on_list(self, request: httpx.Request) -> httpx.Response:
-        items = [{**each, "status": self.status} for each in self.made.values()]
-        return httpx.Response(200, json={"metadata": {}, "items": items})
-
-    def on_watch(self, request: httpx.Request) -> httpx.Response:
-        async def for_ever() -> AsyncIterator[bytes]:
-            yield b":\n"
-            await asyncio.Event().wait()
-
-        return httpx.Response(
-            200, headers={"Content-Type": "text/event-stream"}, content=for_ever()
-        )
-
-    def on_stop(self, request: httpx.Request) -> httpx.Response:
-        name = request.url.path.split("/")[-2]
-        if name not in self.made:
-            return httpx.Response(404, json={"code": 5, "message": f'"{name}" not found'})
-        return httpx.Response(200, json=self.made[name])
 
 
 @pytest.fixture
-def server() -> Server:
+def server() -> ArgoDouble:
     """A server that takes workflows and lets them run for ever."""
-    return Server()
+    return ArgoDouble()
 
 
 @pytest.fixture
-async def client(server: Server) -> AsyncIterator[aiowf.Client]:
+async def client(server: ArgoDouble) -> AsyncIterator[aiowf.Client]:
     """A client of that server."""
     async with (
         serve(server.router) as url,
@@ -100,22 +39,8 @@ def succeeded(name: str) -> dict[str, Any]:
     return {"phase": "Succeeded", "nodes": {name: node}, "startedAt": None, "finishedAt": None}
 
 
-def pending(message: str) -> dict[str, Any]:
-    """Return the status of a workflow whose pod is pending."""
-    node = {
-        "id": "op",
-        "name": "op",
-        "displayName": "work",
-        "type": "Pod",
-        "phase": "Pending",
-        "templateName": "work",
-        "message": message,
-    }
-    return {"phase": "Running", "nodes": {"op": node}, "startedAt": None, "finishedAt": None}
-
-
 async def test_a_pod_that_cannot_start_is_told(
-    server: Server, client: aiowf.Client, monkeypatch: pytest.MonkeyPatch
+    server: ArgoDouble, client: aiowf.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An image that cannot be pulled ends the wait, with Kubernetes' reason, and the workflow."""
     monkeypatch.setattr(stalls, "FIRST_LOOK", 0.05)
@@ -130,7 +55,7 @@ async def test_a_pod_that_cannot_start_is_told(
 
 
 async def test_pending_for_any_reason_has_a_bound_of_its_own(
-    server: Server, client: aiowf.Client, monkeypatch: pytest.MonkeyPatch
+    server: ArgoDouble, client: aiowf.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pod that no node has room for waits as long as pending_timeout says."""
     monkeypatch.setattr(stalls, "HOPELESS_AFTER", 0.01)
@@ -142,7 +67,7 @@ async def test_pending_for_any_reason_has_a_bound_of_its_own(
 
 
 async def test_without_a_bound_an_unschedulable_pod_is_waited_for(
-    server: Server, client: aiowf.Client, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    server: ArgoDouble, client: aiowf.Client, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     """The reason is logged, and the wait goes on until the workflow has ended."""
     monkeypatch.setattr(stalls, "FIRST_LOOK", 0.05)
@@ -154,7 +79,7 @@ async def test_without_a_bound_an_unschedulable_pod_is_waited_for(
 
 
 async def test_an_answer_that_is_lost_creates_one_workflow(
-    server: Server, client: aiowf.Client
+    server: ArgoDouble, client: aiowf.Client
 ) -> None:
     """After a failure that leaves open what happened the server is asked, not told again."""
     lost = 0
@@ -171,7 +96,7 @@ async def test_an_answer_that_is_lost_creates_one_workflow(
 
 
 async def test_a_server_that_is_not_ready_is_asked_again(
-    server: Server, client: aiowf.Client
+    server: ArgoDouble, client: aiowf.Client
 ) -> None:
     """503 is an answer that comes before anything was created: the workflow is sent again."""
     answers = iter([httpx.Response(503, json={"code": 14, "message": "connection refused"})] * 2)
@@ -184,7 +109,7 @@ async def test_a_server_that_is_not_ready_is_asked_again(
     assert [run.name] == list(server.made)
 
 
-async def test_a_name_that_is_taken_is_an_error(server: Server, client: aiowf.Client) -> None:
+async def test_a_name_that_is_taken_is_an_error(server: ArgoDouble, client: aiowf.Client) -> None:
     """Another workflow of the same name is not taken for one's own."""
     workflow = OP.to_dict()
     workflow["metadata"] = {"name": "mine"}
@@ -193,7 +118,7 @@ async def test_a_name_that_is_taken_is_an_error(server: Server, client: aiowf.Cl
         await client.submit(workflow)
 
 
-async def test_a_refusal_is_not_repeated(server: Server, client: aiowf.Client) -> None:
+async def test_a_refusal_is_not_repeated(server: ArgoDouble, client: aiowf.Client) -> None:
     """What the server finds wrong it is asked once."""
     refusal = httpx.Response(400, json={"code": 3, "message": "templates.work is wrong"})
     server.create.mock(return_value=refusal)
@@ -202,7 +127,9 @@ async def test_a_refusal_is_not_repeated(server: Server, client: aiowf.Client) -
     assert server.create.call_count == 1
 
 
-async def test_cancelled_while_the_post_is_under_way(server: Server, client: aiowf.Client) -> None:
+async def test_cancelled_while_the_post_is_under_way(
+    server: ArgoDouble, client: aiowf.Client
+) -> None:
     """A workflow whose creation arrives after its caller gave up is stopped all the same."""
     arrived, go_on, stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -229,7 +156,7 @@ async def test_cancelled_while_the_post_is_under_way(server: Server, client: aio
         await stopped.wait()
 
 
-async def test_what_is_misspelt_is_not_sent(server: Server, client: aiowf.Client) -> None:
+async def test_what_is_misspelt_is_not_sent(server: ArgoDouble, client: aiowf.Client) -> None:
     """A field that Argo would drop silently is refused, with the nearest name."""
     workflow = OP.to_dict()
     workflow["spec"]["entryPoint"] = workflow["spec"].pop("entrypoint")
@@ -242,7 +169,7 @@ async def test_what_is_misspelt_is_not_sent(server: Server, client: aiowf.Client
     assert server.create.call_count == 0
 
 
-async def test_results_need_a_runtime_image(server: Server, client: aiowf.Client) -> None:
+async def test_results_need_a_runtime_image(server: ArgoDouble, client: aiowf.Client) -> None:
     """A pod has to send the files: without an image for it that is said, and nothing is sent."""
     op = operations.DistributedSyncOperationWithResults("op-", tasks.BashTask("work", "true"))
     with pytest.raises(aiowf.ConfigurationError, match="docker/runtime/Dockerfile"):
@@ -251,7 +178,7 @@ async def test_results_need_a_runtime_image(server: Server, client: aiowf.Client
 
 
 async def test_a_claim_of_which_nobody_knows_is_warned_of_once(
-    server: Server, client: aiowf.Client
+    server: ArgoDouble, client: aiowf.Client
 ) -> None:
     """Outside of a cluster a claim is taken to exist, and a warning says so."""
     op = operations.SingleTaskOperation(
@@ -265,7 +192,7 @@ async def test_a_claim_of_which_nobody_knows_is_warned_of_once(
     assert claims == [{"claimName": "data"}]
 
 
-async def test_a_value_and_its_times_are_read(server: Server, client: aiowf.Client) -> None:
+async def test_a_value_and_its_times_are_read(server: ArgoDouble, client: aiowf.Client) -> None:
     """The result of a workflow that another program made has phase, times and no values."""
     await client.submit({**OP.to_dict(), "metadata": {"name": "made"}})
     server.status = {
@@ -282,7 +209,7 @@ async def test_a_value_and_its_times_are_read(server: Server, client: aiowf.Clie
     assert isinstance(result.workflow, Workflow)
 
 
-async def test_the_token_is_never_shown(server: Server, client: aiowf.Client) -> None:
+async def test_the_token_is_never_shown(server: ArgoDouble, client: aiowf.Client) -> None:
     """Neither client nor session nor settings tell the token."""
     texts = [repr(client), repr(client.settings), repr(client.argo), repr(client.backend)]
     assert not [text for text in texts if "hush-hush" in text]
@@ -292,7 +219,7 @@ async def test_the_token_is_never_shown(server: Server, client: aiowf.Client) ->
 
 
 async def test_token_and_scheme_come_from_the_environment(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+    server: ArgoDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ARGO_TOKEN and ARGO_SECURE are heeded, as the argo command line does."""
     async with serve(server.router) as url:

@@ -4,7 +4,6 @@ A wrong password for Kafka, and a topic that is missing, need a broker: tests/ka
 """
 
 import asyncio
-import json
 import logging
 import re
 import shutil
@@ -22,6 +21,7 @@ import pytest_asyncio
 import respx
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from argo_double import ArgoDouble, pending
 from respx_server import serve
 
 import aiowf
@@ -120,7 +120,11 @@ async def test_a_misspelt_image(local: aiowf.Client) -> None:
 async def test_an_image_that_cannot_be_pulled() -> None:
     """A pod that waits for its image: the reason, as Kubernetes says it, and what to look at."""
     reason = 'ErrImagePull: rpc error: failed to pull "registry.example/trian:1": not found'
-    async with serve(_pending(reason)) as server, aiowf.connect(server, namespace="argo") as client:
+    double = ArgoDouble(pending(reason))
+    async with (
+        serve(double.router) as server,
+        aiowf.connect(server, namespace="argo") as client,
+    ):
         text = await told(client=client, pending_timeout=1)
     assert reason in text
     assert "image" in text.splitlines()[-1]
@@ -284,35 +288,3 @@ async def test_a_lost_loop_is_not_told_twice(caplog: pytest.LogCaptureFixture) -
     async with TestServer(web.Application()) as server:
         await told_by(f"https://127.0.0.1:{server.port}")
     assert 1 >= caplog.text.count("the watch of")
-
-
-def _pending(reason: str) -> respx.Router:
-    """Give a server whose workflows run for ever, since a pod of theirs is pending."""
-    made: dict[str, Any] = {}
-
-    def create(request: httpx.Request) -> httpx.Response:
-        workflow = json.loads(request.content)["workflow"]
-        workflow["metadata"] |= {"uid": "uid", "resourceVersion": "1"}
-        made[workflow["metadata"]["name"]] = workflow
-        return httpx.Response(200, json=workflow)
-
-    def get(request: httpx.Request) -> httpx.Response:
-        workflow = made[request.url.path.rpartition("/")[2]]
-        node = {"id": "n", "name": "n", "displayName": "work", "type": "Pod", "phase": "Pending"}
-        status = {"phase": "Running", "nodes": {"n": {**node, "message": reason}}}
-        return httpx.Response(200, json={**workflow, "status": status})
-
-    def listed(request: httpx.Request) -> httpx.Response:
-        items = [{**each, "status": {"phase": "Running"}} for each in made.values()]
-        return httpx.Response(200, json={"metadata": {}, "items": items})
-
-    router = respx.Router(assert_all_called=False)
-    workflows = "/api/v1/workflows/argo"
-    router.post(path=workflows).mock(side_effect=create)
-    router.get(path=workflows).mock(side_effect=listed)
-    router.get(path="/api/v1/workflow-events/argo").mock(
-        side_effect=lambda request: httpx.Response(200, content=b": nothing\n\n")
-    )
-    router.get(path__regex=rf"{workflows}/[^/]+").mock(side_effect=get)
-    router.put(path__regex=rf"{workflows}/[^/]+/stop").respond(json={"metadata": {}})
-    return router
