@@ -173,7 +173,9 @@ class TaskFunction(Generic[P, R_co, T_co]):
         Args:
             iterables: The items, as for the built-in `map`: one iterable, or several of which the
                 function takes an item each; then the item that is yielded is a tuple. They may be
-                endless, or asynchronous, and are read only as far as `max_active` allows.
+                endless, or asynchronous, and are read only as far as `max_active` allows; each
+                item is awaited in an asyncio task of its own, so that a timeout around a `yield`
+                does nothing.
             max_active: Most items that were read and whose values were not taken yet.
             ordered: Whether in the order of the input; else as they come.
             return_exceptions: Whether an item that failed is yielded with its ItemFailedError while
