@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aiowf.cli.embedded import engine_options
 from aiowf.cli.errors import CommandError, say
 from aiowf.cli.output import write
 from aiowf.cli.target import Target, connection_options, run_to_end
@@ -49,24 +50,7 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False),
     help="SQLite file that keeps what has finished, and stored templates.",
 )
-@click.option(
-    "--containers/--no-containers",
-    default=None,
-    help="Run every pod, or none, by podman or docker; else what has no command.",
-)
-@click.option(
-    "--build",
-    metavar="DIRECTORY",
-    type=click.Path(file_okay=False, exists=True),
-    help="Applications whose images are built when needed: APP/tasks/TASK/Dockerfile is APP-TASK.",
-)
-@click.option(
-    "--image",
-    "images",
-    multiple=True,
-    metavar="IMAGE=COMMAND",
-    help="The command that stands in for an image; may be given more than once.",
-)
+@engine_options
 @click.option("--open", "opens", is_flag=True, help="Show its page in a browser.")
 @connection_options
 @click.pass_obj
@@ -81,7 +65,7 @@ def dev(
     db: str | None,
     containers: bool | None,
     build: str | None,
-    images: Sequence[str],
+    images: Mapping[str, Sequence[str]],
     opens: bool,
 ) -> None:
     """Serve the embedded engine to any Argo client.
@@ -99,7 +83,7 @@ def dev(
         unix_socket=unix_socket,
         no_auth=no_auth,
         namespace=target.namespace,
-        images=_images(images),
+        images=images,
         max_pods=max_pods,
         claims=claims,
         db=db,
@@ -155,18 +139,6 @@ def _pointer(page: str) -> Iterator[str]:
         file.write(f'<meta http-equiv="refresh" content="0; url={html.escape(page)}">')
         file.flush()
         yield Path(file.name).as_uri()
-
-
-def _images(words: Sequence[str]) -> Mapping[str, Sequence[str]]:
-    found = {}
-    for word in words:
-        image, sign, command = word.partition("=")
-        if not sign or not image or not command.strip():
-            raise CommandError(
-                f"--image {word!r} is not IMAGE=COMMAND", 'Such as --image "sum=python sum.py"'
-            )
-        found[image] = shlex.split(command)
-    return found
 
 
 def _token(target: Target) -> str | None:

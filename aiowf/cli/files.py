@@ -6,7 +6,16 @@ from typing import Any
 import click
 
 from aiowf.cli.errors import CommandError, Exit, code_of, line_of, say
-from aiowf.cli.output import output_option, write, write_data, yaml_of
+from aiowf.cli.output import (
+    has_yaml,
+    import_yaml,
+    json_of,
+    need_yaml,
+    output_option,
+    write,
+    write_data,
+    yaml_of,
+)
 from aiowf.cli.target import Target, connection_options, run_to_end
 from aiowf.errors import AiowfError
 
@@ -17,13 +26,13 @@ from aiowf.errors import AiowfError
     "-o",
     "--output",
     type=click.Choice(("yaml", "json")),
-    default="yaml",
-    show_default=True,
-    help="json: several operations become a list.",
+    callback=need_yaml,
+    help="Default: yaml; its JSON form where PyYAML is not installed. json: several operations "
+    "become a list.",
 )
 @connection_options
 @click.pass_obj
-def render(target: Target, targets: Sequence[str], output: str) -> None:
+def render(target: Target, targets: Sequence[str], output: str | None) -> None:
     """Show the workflow of an operation.
 
     Nothing is sent. Images and accounts are those of the profile that AIOWF_PROFILE names.
@@ -43,7 +52,12 @@ def render(target: Target, targets: Sequence[str], output: str) -> None:
     if output == "json":
         write_data(found[0] if len(found) == 1 else found, output)
     else:
-        write("---\n".join(yaml_of(each) for each in found))
+        write("---\n".join(_document(each) for each in found))
+
+
+def _document(data: Any) -> str:
+    """Return a document of YAML; without PyYAML in JSON, which is YAML as well."""
+    return yaml_of(data) if has_yaml() else f"{json_of(data)}\n"
 
 
 @click.command()
@@ -103,9 +117,11 @@ def _subjects(targets: Sequence[str], findings: list[dict[str, Any]]) -> list[tu
     from aiowf.cli.source import load
 
     found: list[tuple[str, Any]] = []
+    if not all(map(_is_python, targets)):
+        import_yaml()
     for each in targets:
         try:
-            if ".py" in each or (":" in each and not each.endswith((".yaml", ".yml", ".json"))):
+            if _is_python(each):
                 found += [(f"{each} ({name})", value) for name, value in load([each])]
             else:
                 for document in read([each]):
@@ -118,6 +134,11 @@ def _subjects(targets: Sequence[str], findings: list[dict[str, Any]]) -> list[tu
         except Exception as error:
             findings.append({"place": each, "problem": line_of(error).removeprefix(f"{each}: ")})
     return found
+
+
+def _is_python(target: str) -> bool:
+    """Return whether FILE.py:name or module:name is meant."""
+    return ".py" in target or (":" in target and not target.endswith((".yaml", ".yml", ".json")))
 
 
 def _check(what: Any) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from aiowf.cli.errors import CommandError
+from aiowf.cli.errors import CommandError, Exit
 from aiowf.cli.output import import_yaml
 
 _MOST_BYTES = 10 * 1024 * 1024
@@ -83,7 +83,9 @@ def parse_parameters(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         name, sign, value = word.partition("=")
         if not sign or not name:
-            raise CommandError(f"-p {word!r}: a parameter is name=value", "Such as -p day=monday")
+            raise CommandError(
+                f"-p {word!r}: a parameter is name=value", "Such as -p day=monday", Exit.USAGE
+            )
         found[name] = value
     return found
 

@@ -16,15 +16,27 @@ FORMATS = ("table", "json", "yaml")
 
 
 def output_option(command: F) -> F:
-    """Add `--output`."""
+    """Add `--output`; that YAML can be written is seen before anything is done."""
     return click.option(
         "-o",
         "--output",
         type=click.Choice(FORMATS),
         default="table",
         show_default=True,
+        callback=need_yaml,
         help="For people, or for programs.",
     )(command)
+
+
+def need_yaml(context: click.Context, parameter: click.Parameter, output: Any) -> Any:
+    """Return the format that is wanted.
+
+    Raises:
+        CommandError: It is YAML, and PyYAML is not installed.
+    """
+    if output == "yaml":
+        import_yaml()
+    return output
 
 
 def write(text: str) -> None:
@@ -49,6 +61,15 @@ def json_of(data: Any, *, indent: bool = True) -> str:
     text = orjson.dumps(data, option=option | orjson.OPT_NON_STR_KEYS, default=str).decode()
     # C1 controls and DEL are plain characters to JSON, and commands to a terminal.
     return "".join(f"\\u{ord(c):04x}" if "\x7f" <= c <= "\x9f" else c for c in text)
+
+
+def has_yaml() -> bool:
+    """Return whether PyYAML is installed."""
+    try:
+        import_yaml()
+    except CommandError:
+        return False
+    return True
 
 
 def yaml_of(data: Any) -> str:
@@ -76,7 +97,7 @@ def import_yaml() -> Any:
         import yaml
     except ModuleNotFoundError:
         raise CommandError(
-            "YAML needs PyYAML, which is not installed", "pip install 'aiowf[yaml]'"
+            "YAML needs PyYAML, which is not installed: pip install 'aiowf[yaml]'"
         ) from None
     return yaml
 

@@ -1,15 +1,15 @@
 """`aiowf run` and `aiowf submit`: operations and files become workflows."""
 
-import asyncio
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from aiowf.cli.calling import as_operation, becomes_workflow, call, check_calls
+from aiowf.cli.embedded import engine_options, engine_settings
 from aiowf.cli.errors import CommandError, Exit, code_of, report_failure, say
 from aiowf.cli.listing import Since
 from aiowf.cli.manifests import Document, parse_parameters, read, with_parameters
@@ -47,6 +47,7 @@ _ID = click.option("--id", metavar="TEXT", help="The same id attaches to the sam
 @_ID
 @_TIMEOUT
 @_ON_CANCEL
+@engine_options
 @output_option
 @connection_options
 @click.pass_obj
@@ -58,6 +59,9 @@ def run(
     id: str | None,
     timeout: timedelta | None,
     on_cancel: str | None,
+    containers: bool | None,
+    build: str | None,
+    images: Mapping[str, Sequence[str]],
     output: str,
 ) -> int:
     """Run operations of a Python file.
@@ -69,6 +73,7 @@ def run(
     """
     from aiowf.cli.source import is_operation, load
 
+    engine = engine_settings(target, containers, build, images)
     found = load(targets)
     for title, value in found:
         if not (is_operation(value) or callable(value)):
@@ -77,9 +82,11 @@ def run(
         if arguments and is_operation(value):
             raise CommandError(f"{title} is an operation, and takes no --arg",
                                "Its arguments are part of it.", Exit.USAGE)  # fmt: skip
-    outcomes = run_to_end(
-        target, _run(target, found, [_argument(each) for each in arguments], id, timeout, on_cancel)
-    )
+    values = [_argument(each) for each in arguments]
+    found = [(title, as_operation(value, values, directory)) for title, value in found]
+    said = {"--id": id, "--files": directory, "--on-cancel": on_cancel}
+    check_calls(found, [name for name, each in said.items() if each is not None], timeout)
+    outcomes = run_to_end(target, _run(target, found, values, id, timeout, on_cancel, engine))
     return _tell(outcomes, output, directory)
 
 
@@ -90,19 +97,21 @@ async def _run(
     id: str | None,
     timeout: timedelta | None,
     on_cancel: str | None,
+    engine: Mapping[str, Any],
 ) -> list[tuple[str, Any]]:
     """Run operations and functions; return what came of each, by its title."""
     from aiowf.cli.waiting import attend, console
     from aiowf.display.progress import Progress
 
     outcomes: list[tuple[str, Any]] = []
-    async with target.client(embedded=True, kafka=True) as client:
+    seconds = timeout.total_seconds() if timeout else None
+    async with target.client(embedded=True, kafka=True, **engine) as client:
         runs: list[tuple[str, Run[Any]]] = []
         for title, value in found:
-            if callable(getattr(value, "to_workflow", None)):
+            if becomes_workflow(value):
                 runs.append((title, await client.submit(value, id=id)))
             else:
-                outcomes.append((title, await _call(value, arguments)))
+                outcomes.append((title, await call(title, value, arguments, seconds)))
         if runs:
             async with Progress(console(sys.stderr)) as progress:
                 ended = await attend(
@@ -110,7 +119,7 @@ async def _run(
                     [each for _, each in runs],
                     progress,
                     on_cancel=on_cancel,
-                    timeout=timeout.total_seconds() if timeout else None,
+                    timeout=seconds,
                 )
             outcomes += zip([title for title, _ in runs], ended, strict=True)
     return outcomes
@@ -127,6 +136,7 @@ async def _run(
 @_ID
 @_TIMEOUT
 @_ON_CANCEL
+@engine_options
 @output_option
 @connection_options
 @click.pass_obj
@@ -140,6 +150,9 @@ def submit(
     id: str | None,
     timeout: timedelta | None,
     on_cancel: str | None,
+    containers: bool | None,
+    build: str | None,
+    images: Mapping[str, Sequence[str]],
     output: str,
 ) -> int:
     """Submit workflows from files.
@@ -152,13 +165,14 @@ def submit(
             "Name files, or a template with --from.", click.get_current_context()
         )
     wait = wait or log
+    engine = engine_settings(target, containers, build, images)
     values = parse_parameters(parameters)
     documents = [with_parameters(each, values) for each in read(files)]
     _check(documents)
     stored = None if template is None else _template(template)
 
     async def work() -> "tuple[Sequence[Run[Any]], list[Result[Any] | AiowfError]]":
-        async with target.client(embedded=wait) as client:
+        async with target.client(embedded=wait, **engine) as client:
             if stored is not None:
                 kind, name = stored
                 runs = [await client.submit_from(name, values, kind=kind, id=id)]
@@ -208,20 +222,6 @@ def _argument(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
-
-
-async def _call(value: Any, arguments: Sequence[Any]) -> Any:
-    """Run what is awaited itself: an operation without containers, or a function."""
-    from aiowf.cli.source import is_operation
-    from aiowf.operations.functions import TaskFunction
-
-    call = value.execute if is_operation(value) else value
-    if isinstance(value, TaskFunction):
-        return await value.run(*arguments)
-    if iscoroutinefunction(call):
-        return await call(*arguments)
-    done = await asyncio.to_thread(call, *arguments)
-    return await done if hasattr(done, "__await__") else done
 
 
 def _check(documents: Sequence[Document]) -> None:

@@ -87,13 +87,14 @@ class Target:
 
     @asynccontextmanager
     async def client(
-        self, *, embedded: bool = False, kafka: bool = False
+        self, *, embedded: bool = False, kafka: bool = False, **options: Any
     ) -> "AsyncIterator[Client]":
         """Open a client.
 
         Args:
             embedded: Whether the embedded engine will do where no server is named.
             kafka: Whether replies may come by Kafka, as KAFKA_* says.
+            options: Settings of the embedded engine.
 
         Raises:
             CommandError: No server is named.
@@ -105,7 +106,7 @@ class Target:
                 await session.server.version()
         from aiowf.client import Client
 
-        settings = self.settings(kafka=None if kafka else False)
+        settings = self.settings(kafka=None if kafka else False, **options)
         async with Client(settings) as client:
             yield client
 
