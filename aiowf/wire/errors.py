@@ -71,6 +71,9 @@ _NO_MANIFEST = re.compile(
     r"invalid character|strconv\.|namespace of the provided object|is not supported for submitting"
 )
 
+# What is said of a workflow that has ended (as recorded from v4.1).
+_ENDED = re.compile("cannot (?:shutdown a completed workflow|suspend completed workflows)")
+
 _WHERE = (
     re.compile(r"^(?:cannot validate Workflow: )?((?:templates|spec|podGC|metadata)\.[^\s:']+)"),
     re.compile(r"Go struct field \w+\.(?:workflow|template|cronWorkflow)\.(\S+) of type"),
@@ -245,6 +248,8 @@ def _kind(request: Request, status: int, code: int | None, message: str) -> type
 def _hint(kind: type[ArgoError], message: str = "") -> str | None:
     if "archived workflows not supported" in message:
         return "This server keeps no archive (`persistence.archive` of its configuration)."
+    if _ENDED.search(message):
+        return "The workflow has ended already: there is nothing to stop, terminate or suspend."
     if "too large" in message:
         return "Kubernetes takes objects up to about 1.5 MB: pass large values by a volume."
     return next((hint for wanted, hint in _HINTS if issubclass(kind, wanted)), None)

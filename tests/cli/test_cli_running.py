@@ -242,7 +242,10 @@ def test_terminate_ends_at_once(aiowf: Command) -> None:
     name = left_running()
     assert f"{name} terminated\n" == aiowf("terminate", name).out
     assert 1 == aiowf("watch", name).code
-    assert "cannot shutdown a completed workflow" in aiowf("terminate", name).err
+    for verb in ("terminate", "suspend"):
+        late = aiowf(verb, name)
+        assert (3, True) == (late.code, "The workflow has ended already" in late.err)
+        assert "same request" not in late.err
     assert f"{name} is running again\n" == aiowf("retry", name).out
     again = aiowf("resubmit", name)
     assert 0 == again.code
