@@ -192,3 +192,18 @@ async def test_nothing_is_left_of_an_engine_that_is_killed(
     os.kill(client.pid, signal.SIGKILL)
     await client.wait()
     await some(podman, wanted=False)
+
+
+async def test_a_persistent_claim_keeps_its_mode(
+    podman: list[str], applications: Path, tmp_path: Path
+) -> None:
+    """A container writes to a claim of the user's, whose directory nobody else may then enter."""
+    claim = tmp_path / "default" / "kept"
+    claim.mkdir(parents=True, mode=0o700)
+    task = tasks.CustomTask("sum", "samples-sum", a=1, b=2)
+    operation = operations.DistributedSyncOperation("sum-", task, shared_directory="kept:/kept")
+    options = {"containers": podman, "build": applications, "claims": tmp_path}
+    async with aiowf.connect("local", **options):
+        await operation.execute()
+    assert "3\n" == (claim / "result").read_text()
+    assert 0o700 == claim.stat().st_mode & 0o777

@@ -50,7 +50,9 @@ def prepare_container(
     environment = pod_environment(pod, setting, directory, texts, cookie)
     socket = environment.get(ENV_REPLY_SOCKET)
     replies = [Mount(socket, socket)] if socket else []  # beside it is what is not the pod's
-    _open_to_everybody(directory, (*volumes, *replies))
+    # Persistent claims are the user's, and stay as they are.
+    private = [mount for mount in volumes if is_below(mount.source, containers.engine)]
+    _open_to_everybody(directory, (*private, *replies))
     options, handed_on = environment_of(
         {
             name: text
