@@ -1,6 +1,6 @@
 """What somebody new gets wrong: each mistake tells its cause and its remedy, within 15 seconds.
 
-A wrong password for Kafka, and a topic that is missing, need a broker: tests/kafka.
+A wrong password for Kafka needs a real broker (tests/kafka); a missing topic is in tests/replies.
 """
 
 import asyncio
