@@ -118,7 +118,7 @@ def announcement(listening: "Listening") -> list[str]:
         lines += ["", "Its page, for whoever may use it:", f"  {listening.page}"]
     if not is_unix:
         lines += ["", "The argo command line, and other clients:"]
-        lines.append(f"  export ARGO_SERVER={listening.server} ARGO_SECURE=false")
+        lines.append(f"  export ARGO_SERVER={listening.server} ARGO_SECURE=false ARGO_HTTP1=true")
         if listening.token and (listening.token_is_new or listening.token_path is None):
             lines.append(f"  export ARGO_TOKEN='Bearer {listening.token}'")
         elif listening.token:

@@ -11,6 +11,7 @@ from aiowf.cli.target import Target
 # Seconds after which a shell that waits for names gets none.
 _PATIENCE = 2.0
 _MOST = 50
+LATEST = "@latest"
 
 
 class WorkflowName(click.ParamType[str]):
@@ -22,7 +23,7 @@ class WorkflowName(click.ParamType[str]):
         """Return it, if it can be one."""
         text = str(value)
         plain = text.replace("-", "").replace(".", "")
-        if text != "@latest" and not (len(text) <= 253 and plain.isascii() and plain.isalnum()):
+        if text != LATEST and not (len(text) <= 253 and plain.isascii() and plain.isalnum()):
             self.fail(f"{text!r} is no name of a workflow", param, ctx)
         return text
 

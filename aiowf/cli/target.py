@@ -46,9 +46,13 @@ class Target:
             ConfigurationError: One of them makes no sense.
         """
         from aiowf.client.settings import read_settings
+        from aiowf.manifest.names import dns_label
 
         token = None if self.token_file is None else Path(self.token_file)
-        return read_settings(self.server, namespace=self.namespace, token=token, **options)
+        found = read_settings(self.server, namespace=self.namespace, token=token, **options)
+        if found.namespace is not None:
+            dns_label(found.namespace, "ARGO_NAMESPACE")
+        return found
 
     def place(self) -> "ClientSettings":
         """Return the settings as far as they say where the server is; a profile is not read.
@@ -143,8 +147,20 @@ def connection_options(command: F) -> F:
     return command
 
 
+def _check_namespace(name: str) -> None:
+    from aiowf.errors import ConfigurationError
+    from aiowf.manifest.names import dns_label
+
+    try:
+        dns_label(name, "-n")
+    except ConfigurationError as error:
+        raise CommandError(error._lines()[0], error.hint, Exit.USAGE) from None
+
+
 def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     if value is not None and parameter.name is not None:
+        if parameter.name == "namespace":
+            _check_namespace(value)
         setattr(context.find_object(Target), parameter.name, value)
         if parameter.name == "debug":
             from aiowf.cli.log import show_everything

@@ -7,7 +7,7 @@ import click
 
 from aiowf.cli.errors import Exit, code_of, line_of, say
 from aiowf.cli.manifests import parse_parameters
-from aiowf.cli.naming import NAME
+from aiowf.cli.naming import LATEST, NAME
 from aiowf.cli.output import write
 from aiowf.cli.target import Target, asynchronous, connection_options
 
@@ -163,7 +163,11 @@ async def _each(target: Target, names: Sequence[str], act: Act) -> int:
     async with target.client() as client:
         for name in names:
             try:
-                write(f"{name} {await act(client.get_run(name))}")
+                run = client.get_run(name)
+                if name == LATEST:  # said by its name: another may be the youngest by then
+                    meta = (await run.workflow()).metadata
+                    run = client.get_run((meta and meta.name) or name)
+                write(f"{run.name} {await act(run)}")
             except Exception as error:
                 if len(names) == 1 or code_of(error) is Exit.INTERNAL:
                     raise

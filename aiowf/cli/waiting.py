@@ -77,7 +77,7 @@ async def attend(
     """
     following = asyncio.ensure_future(_follow_all(runs, progress, log=log, timeout=timeout))
     local = client.backend.engine is not None
-    asked = False
+    asked = ending = False
     async with _interrupts() as pressed:
         try:
             while not await _done_before(following, pressed):
@@ -95,12 +95,16 @@ async def attend(
                 progress.resume()
                 if choice != "go on":
                     say(f"aiowf: {_DOING[choice]} {names}; Ctrl-C once more leaves at once")
+                    ending = True
                     await _end(runs, choice)
                     if not can_ask:
                         await asyncio.wait({following}, timeout=_PATIENCE)
                         if not following.done():
                             raise _left(names, local)
-            return following.result()
+            ended = following.result()
+            if ending and local and any(isinstance(each, AiowfError) for each in ended):
+                raise _left(_several(runs), local)
+            return ended
         finally:
             following.cancel()
             await asyncio.wait({following})

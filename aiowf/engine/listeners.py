@@ -1,5 +1,6 @@
 """Where a served engine listens, bound before anything is started. Blocks."""
 
+import errno
 import ipaddress
 import os
 import socket
@@ -9,6 +10,11 @@ from contextlib import suppress
 from aiowf.errors import EngineError
 
 _BACKLOG = 1024
+_THIS_MACHINE = "Name an address of this machine, such as 127.0.0.1."
+_HINTS = {
+    errno.EADDRNOTAVAIL: _THIS_MACHINE,
+    errno.EACCES: "Ports below 1024 belong to the system: choose a higher one.",
+}
 
 
 def listen_on_port(host: str, port: int, *, only_loopback: bool = False) -> socket.socket:
@@ -32,7 +38,7 @@ def listen_on_port(host: str, port: int, *, only_loopback: bool = False) -> sock
     except (OSError, UnicodeError) as error:
         raise EngineError(
             f"cannot listen on {place}: {_reason(error)}",
-            hint="Name an address of this machine, such as 127.0.0.1.",
+            hint=_THIS_MACHINE,
         ) from None
     family, kind, protocol, _, address = found[0]
     if only_loopback and not is_loopback(str(address[0])):
@@ -49,7 +55,7 @@ def listen_on_port(host: str, port: int, *, only_loopback: bool = False) -> sock
         listener.close()
         raise EngineError(
             f"cannot listen on {place}: {_reason(error)}",
-            hint="Choose another port, or end what listens there.",
+            hint=_HINTS.get(error.errno or 0, "Choose another port, or end what listens there."),
         ) from None
     return listener
 

@@ -39,6 +39,7 @@ def test_the_address_is_all_that_the_other_terminal_needs(
             assert process.stderr is not None
             out, said = process.stdout.read(), process.stderr.read()  # type: ignore[union-attr]
     assert (0, []) == (process.returncode, list((here / "state" / "aiowf" / "servers").iterdir()))
+    assert f"{address.removeprefix('http://')} ARGO_SECURE=false ARGO_HTTP1=true\n" in out
     assert "export ARGO_TOKEN='Bearer " in out
     assert f"  {address}/#token=" in out
     assert "export ARGO_NAMESPACE=team" in out
@@ -80,6 +81,7 @@ def test_what_cannot_be_served_is_told(aiowf: Command, monkeypatch: pytest.Monke
         (("--open",), "there is no display to open a browser on"),
         (("--open", "--unix-socket", "s"), "a browser cannot open a Unix socket"),
         (("--no-auth", "--host", "0.0.0.0", "--port", "0"), "0.0.0.0"),
+        (("--host", "192.0.2.1"), "Name an address of this machine, such as 127.0.0.1."),
     ):
         done = aiowf("dev", *words)
         assert (True, "", 1) == (done.code != 0, done.out, done.err.count("\n")), done
