@@ -83,9 +83,10 @@ class Admission:
         whole = {**workflow, "spec": spec}
         if spec is not given:
             typed = _typed(whole)
-        library = self._library(spec, namespace)
-        stored = validate(whole, namespace, library, lint=lint)
-        notices = self._check_runs(spec, typed, stored)
+        # First: Argo's checks below know nothing of what the fields refused here make of it.
+        _check_fields(spec)
+        stored = validate(whole, namespace, self._library(spec, namespace), lint=lint)
+        notices = self._check_runs(typed, stored)
         return Admitted(whole, None if spec is given else given, stored, tuple(notices))
 
     def check_template(self, kind: Kind, template: Data, namespace: str) -> None:
@@ -107,17 +108,17 @@ class Admission:
         spec = template.get("spec") or {}
         typed = _typed(template)
         library = self._library(spec, namespace)
+        _check_fields(spec)
         validate_template(template, namespace, library, kind.name, lint=True)
-        self._check_runs({"templates": [], **spec}, typed, {})
+        self._check_runs(typed, {})
 
     def _library(self, spec: Data, namespace: str) -> Library:
         own = {one["name"]: one for one in spec.get("templates") or () if one.get("name")}
         return Library(own, self.templates, namespace)
 
-    def _check_runs(self, spec: Data, typed: Workflow, stored: Mapping[str, Data]) -> list[str]:
+    def _check_runs(self, typed: Workflow, stored: Mapping[str, Data]) -> list[str]:
         """Refuse what cannot run here, and return what there is to know of the rest."""
         try:
-            _check_spec(spec)
             notices = self._check_typed(typed)
             for key, template in stored.items():
                 where = f"storedTemplates[{key}]"
@@ -154,6 +155,14 @@ def _typed(workflow: Data) -> Workflow:
         raise invalid(f"json: {error}") from None
 
 
+def _check_fields(spec: Data) -> None:
+    """Refuse a specification with a field that cannot be had here."""
+    try:
+        _check_spec(spec)
+    except ConfigurationError as error:
+        raise invalid(str(error)) from None
+
+
 def _check_spec(spec: Data) -> None:
     _refuse_fields(spec, _SPEC, "spec")
     metadata = spec.get("workflowMetadata") or {}
@@ -166,7 +175,7 @@ def _check_spec(spec: Data) -> None:
         if not (claim.get("metadata") or {}).get("name"):
             where = f"spec.volumeClaimTemplates[{number}].metadata.name"
             raise ConfigurationError("a claim needs a name", where=where)
-    for number, template in enumerate(spec["templates"]):
+    for number, template in enumerate(spec.get("templates") or ()):
         _template(template, f"spec.templates[{number}]")
 
 
@@ -259,13 +268,12 @@ def _expression(text: str, where: str) -> None:
 
 
 def _expressions(template: Data, where: str) -> None:
-    """Refuse `{{=…}}` that the engine cannot read; a broken `when` has an end of its own."""
+    """Refuse `{{=…}}` that the engine cannot read."""
     if b"{{=" not in orjson.dumps(template):
         return
     for path, text in _texts(template, where):
-        if not path.endswith(".when"):
-            for expression in expressions_in(text):
-                _expression(expression, path)
+        for expression in expressions_in(text):
+            _expression(expression, path)
 
 
 def _texts(data: Any, where: str) -> Iterator[tuple[str, str]]:

@@ -91,6 +91,8 @@ class DagFrame(Frame):
         todo = list(self.targets)
         while todo:
             name = todo.pop()
+            if name not in self.tasks:
+                raise ExecutionError(f"target '{name}' is not defined")
             if name not in wanted:
                 wanted.add(name)
                 todo.extend(self.tasks[name].needs.tasks)
@@ -234,7 +236,7 @@ class DagFrame(Frame):
         )
         if phase == "Succeeded":
             try:
-                self.node.outputs = template_outputs(self.bound.data, self.run, self.scope)
+                self.node.outputs = template_outputs(self.bound, self.run, self.scope)
             except ExecutionError as error:
                 phase, message = "Error", str(error)
         self.run.settle(self.node, phase, message)

@@ -281,6 +281,8 @@ class _Parser:
             else:
                 break
         name = ".".join(path)
+        if not self._words and self._peek() == "(":
+            raise ExpressionError(f"unknown function {name}")
         return (lambda env: name) if self._words else (lambda env: env(name))
 
 

@@ -23,8 +23,8 @@ _ALWAYS: Mapping[str, Mapping[str, Any]] = {
 }
 # Read with the module: a server must not read files as it answers.
 _SCHEMA = field_names()
-# Fields of parameters that take any scalar and hold a string.
-_ANY_STRING = frozenset({"value", "default"})
+# Fields of parameters that take any scalar and hold a string, or a list of such.
+_ANY_STRING = {"Parameter": frozenset({"value", "default", "enum"}), "ValueFrom": {"default"}}
 # An ordinary workflow has about 15; beyond 200 JSON of this depth cannot be written any more.
 _MAX_DEPTH = 100
 _KINDS = {list: "array", dict: "object", str: "string", bool: "bool"}
@@ -77,15 +77,21 @@ def _object(data: Any, definition: str, where: str) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in data.items():
         name = key if key in fields else _lower(definition).get(key.lower())
-        if name is None or value is None:
-            continue
-        if definition == "Parameter" and name in _ANY_STRING:
-            result[name] = parameters_as_text(value)
+        if name is None or value is None or (name == "steps" and value == []):
+            continue  # no steps are none: a template is of another kind, or of no kind
+        if name in _ANY_STRING.get(definition, ()):
+            result[name] = _any_string(value)
         else:
             result[name] = _value(value, fields[name], f"{where}.{name}")
     for name, empty in _ALWAYS.get(definition, {}).items():
         result.setdefault(name, empty)
     return result
+
+
+def _any_string(value: Any) -> Any:
+    if isinstance(value, list):
+        return [parameters_as_text(item) for item in value]
+    return parameters_as_text(value)
 
 
 def _value(value: Any, form: str, where: str) -> Any:

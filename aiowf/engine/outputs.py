@@ -8,7 +8,7 @@ from attrs import define, field
 from aiowf.engine.clock import timestamp
 from aiowf.engine.expressions import ExpressionError, evaluate, to_json, to_text
 from aiowf.engine.nodes import Node
-from aiowf.engine.plan import ExecutionError
+from aiowf.engine.plan import Bound, ExecutionError
 from aiowf.engine.substitution import substitute
 
 if TYPE_CHECKING:
@@ -70,18 +70,16 @@ def _outputs_of(node: Node) -> dict[str, str | None]:
     return known
 
 
-def template_outputs(
-    data: Mapping[str, Any], run: "WorkflowRun", scope: Scope
-) -> dict[str, Any] | None:
-    """Return the outputs of a steps or DAG template, taken from its children.
+def template_outputs(bound: Bound, run: "WorkflowRun", scope: Scope) -> dict[str, Any] | None:
+    """Return the outputs of a steps or DAG template, taken from its children and its inputs.
 
     Raises:
         ExecutionError: A source has no value, and no default.
     """
-    declared = (data.get("outputs") or {}).get("parameters") or ()
+    declared = (bound.data.get("outputs") or {}).get("parameters") or ()
     parameters: list[dict[str, Any]] = []
     for parameter in declared:
-        value = _value(parameter, {**run.variables, **scope.values})
+        value = _value(parameter, {**run.variables, **bound.values, **scope.values})
         kept = {key: item for key, item in parameter.items() if key != "valueFrom"}
         parameters.append({**kept, "value": value})
     if not parameters:

@@ -11,7 +11,8 @@ from aiowf.engine.substitution import Variables, substitute, substitute_json
 from aiowf.manifest import Container, ScriptTemplate, structure
 
 KINDS = ("container", "script", "steps", "dag", "suspend")
-_RESULT = re.compile(r"(?:steps|tasks)\.([-A-Za-z0-9_]+)\.outputs\.result")
+# In JSON: steps.a.outputs.result, steps['a'].outputs.result
+_RESULT = re.compile(r"""(?:steps|tasks)[\\.\['"]+([-A-Za-z0-9_]+)[\\'"\]]*\.outputs\.result""")
 POD_KINDS = frozenset({"container", "script"})
 
 
@@ -91,7 +92,8 @@ class Plan:
     def refers_to_result_of(self, name: str) -> bool:
         """Return whether the template refers to the standard output of a step or task."""
         if self._results is None:
-            self._results = frozenset(_RESULT.findall(self._text))
+            text = self._text or orjson.dumps(self.data).decode()
+            self._results = frozenset(_RESULT.findall(text))
         return name in self._results
 
     def container(self, data: Mapping[str, Any]) -> Container | ScriptTemplate:

@@ -151,7 +151,7 @@ class StepsFrame(Frame):
     def _succeed(self) -> None:
         self.node.outbound = self._outbound()
         try:
-            self.node.outputs = template_outputs(self.bound.data, self.run, self.scope)
+            self.node.outputs = template_outputs(self.bound, self.run, self.scope)
         except ExecutionError as error:
             self.run.settle(self.node, "Error", str(error))
             return

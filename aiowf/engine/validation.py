@@ -251,7 +251,7 @@ class _Validation:
             prefix = f"{here}.tasks.{task['name']} "
             self._call(task, task.get("arguments") or {}, prefix, scope)
         for target in (template["dag"].get("target") or "").split():
-            if target not in by_name:
+            if "{{" not in target and target not in by_name:
                 raise invalid(f"{here}.targets target '{target}' is not defined")
 
 

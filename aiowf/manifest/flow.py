@@ -30,7 +30,7 @@ class ValueFrom:
     """Where a parameter takes its value from (`io.argoproj.workflow.v1alpha1.ValueFrom`)."""
 
     config_map_key_ref: ConfigMapKeySelector | None = None
-    default: str | None = None
+    default: str | int | float | bool | None = None
     event: str | None = None
     expression: str | None = None
     jq_filter: str | None = None
@@ -47,7 +47,7 @@ class Parameter:
 
     default: str | int | float | bool | None = None
     description: str | None = None
-    enum: tuple[str, ...] | None = None
+    enum: tuple[str | int | float | bool, ...] | None = None
     global_name: str | None = None
     name: str | None = None
     value: str | int | float | bool | None = None

@@ -4,7 +4,7 @@ import io
 from typing import Any
 
 import pytest
-from bed import Bed, ScriptedExecutor, bed, dag, pod, single, steps
+from bed import Bed, ScriptedExecutor, bed, dag, nodes_of, pod, single, steps
 from yarl import URL
 
 from aiowf.errors import ConfigurationError
@@ -47,6 +47,15 @@ CLAIMLESS = {"volumeClaimTemplates": [{"spec": {}}]}
         (single(pod("p"), synchronization={"mutexes": []}), "spec.synchronization"),
         (with_step(hooks={"exit": {"template": "p"}}), "spec.templates[0].steps[0][0].hooks"),
         (with_step(onExit="p"), "spec.templates[0].steps[0][0].onExit"),
+        (
+            with_step(hooks={"exit": {"expression": "{{steps.p.outputs.artifacts.a}}"}}),
+            "spec.templates[0].steps[0][0].hooks",
+        ),
+        (
+            steps([{"name": "i", "template": None, "inline": pod("")}]),
+            "spec.templates[0].steps[0][0].inline",
+        ),
+        (with_step(when="{{=sprig.int('1') > 0}}"), "spec.templates[0].steps[0][0].when"),
         (
             with_step(arguments={"parameters": [{"name": "v", "valueFrom": {"event": "e"}}]}),
             "spec.templates[0].steps[0][0].arguments.parameters[0].valueFrom",
@@ -181,6 +190,22 @@ async def test_argos_own_refusals(bed: Bed, spec: dict[str, Any], message: str |
         await bed.create(spec)
     else:
         assert await bed.refused(spec) == message
+
+
+async def test_steps_that_are_none(bed: Bed) -> None:
+    """An empty list of steps is dropped, and the template has no kind."""
+    assert "template 'main' type is unknown" == await bed.refused(steps())
+
+
+async def test_parameters_that_are_no_strings(bed: Bed) -> None:
+    """Values, defaults and choices of parameters may be any scalars, and become strings."""
+    given = [{"name": "a", "value": 1, "default": 1.5, "enum": [1, True, "x"]}]
+    template = pod("p")
+    template["outputs"] = {"parameters": [{"name": "o", "valueFrom": {"path": "/o", "default": 0}}]}
+    workflow = await bed.run(single(template, arguments={"parameters": given}))
+    wanted = {"name": "a", "value": "1", "default": "1.5", "enum": ["1", "true", "x"]}
+    assert [wanted] == workflow["spec"]["arguments"]["parameters"]
+    assert "0" == nodes_of(workflow)["wf"]["outputs"]["parameters"][0]["value"]
 
 
 async def test_a_target_that_is_not_there(bed: Bed) -> None:

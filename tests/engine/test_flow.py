@@ -481,3 +481,62 @@ async def test_a_workflow_that_fails_the_engine_fails_alone(
     assert (workflow["status"]["phase"], workflow["status"]["message"]) == ("Error", message)
     assert (await bed.put("resume", name="other"))[0] == 200
     assert (await bed.finished("other"))["status"]["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    "body", [{"steps": [[{"name": "p", "template": "p"}]]}, {"dag": {"tasks": []}}]
+)
+async def test_an_output_computed_from_an_input(bed: Bed, body: dict[str, Any]) -> None:
+    """The outputs of a steps or DAG template may name its inputs."""
+    inner = {
+        "name": "inner",
+        "inputs": {"parameters": [{"name": "n"}]},
+        "outputs": {
+            "parameters": [
+                {"name": "e", "valueFrom": {"expression": "asInt(inputs.parameters.n) + 1"}},
+                {"name": "p", "valueFrom": {"parameter": "{{inputs.parameters.n}}"}},
+            ]
+        },
+    }
+    call = {"name": "inner", "arguments": param("n", "1")}
+    workflow = await bed.run(dag(call, templates=[{**inner, **body}, pod("p")]))
+    given = nodes_of(workflow)["wf.inner"]["outputs"]["parameters"]
+    assert [("e", "2"), ("p", "1")] == [(p["name"], p["value"]) for p in given]
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("give", "steps.give.outputs.result"),
+        ("give-it", "steps['give-it'].outputs.result"),
+        ("give-it", 'steps["give-it"].outputs.result'),
+    ],
+)
+async def test_a_result_that_only_an_expression_names(bed: Bed, name: str, source: str) -> None:
+    """A step's standard output is kept where an expression without braces names it."""
+    bed.executor.behave = lambda p: PodResult(exit_code=0, stdout="7" if p.capture_stdout else None)
+    spec = steps([{"name": name, "template": "p"}], templates=[pod("p")])
+    spec["templates"][0]["outputs"] = {
+        "parameters": [{"name": "o", "valueFrom": {"expression": source}}]
+    }
+    workflow = await bed.run(spec)
+    assert [{"name": "o", "value": "7"}] == nodes_of(workflow)["wf"]["outputs"]["parameters"]
+
+
+@pytest.mark.parametrize(("target", "ran"), [("a", {"a"}), ("a b", {"a", "b"}), ("c", {"a", "c"})])
+async def test_a_target_that_is_a_parameter(bed: Bed, target: str, ran: set[str]) -> None:
+    """The targets of a DAG may be named by a parameter."""
+    tasks = ({"name": "a"}, {"name": "b"}, {"name": "c", "depends": "a"})
+    spec = dag(*tasks, templates=[pod(name) for name in "abc"])
+    spec["templates"][0]["dag"]["target"] = "{{workflow.parameters.t}}"
+    workflow = await bed.run({**spec, "arguments": param("t", target)})
+    assert ran == {name.removeprefix("wf.") for name in nodes_of(workflow) if name != "wf"}
+
+
+async def test_a_target_that_turns_out_not_to_be_there(bed: Bed) -> None:
+    """A DAG whose parameter names no task ends in Error, and says why."""
+    spec = dag({"name": "a"}, templates=[pod("a")])
+    spec["templates"][0]["dag"]["target"] = "{{workflow.parameters.t}}"
+    workflow = await bed.run({**spec, "arguments": param("t", "nope")})
+    assert workflow["status"]["phase"] == "Error"
+    assert "target 'nope' is not defined" in workflow["status"]["message"]

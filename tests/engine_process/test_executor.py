@@ -35,6 +35,14 @@ async def test_output_and_error_keep_their_order(
     assert await read_log(executor, pod) == [b"o1", b"e1", b"o2", b"e2", b"o3", b"e3"]
 
 
+async def test_a_script_that_is_run_as_a_command(
+    executor: ProcessExecutor, make_pod: MakePod
+) -> None:
+    """`sh -c` takes the file of the source for a command: it is executable."""
+    pod = make_pod("sh", "-c", source="echo $((6 * 7))", capture_stdout=True)
+    assert PodResult(exit_code=0, stdout="42") == await executor.run(pod, nothing)
+
+
 async def test_a_pod_that_fails(executor: ProcessExecutor, make_pod: MakePod) -> None:
     """Exit code and termination message are the process's own."""
     pod = make_pod(source='echo "no luck" > "$AIOWF_TERMINATION_LOG"; exit 3')

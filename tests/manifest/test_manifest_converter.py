@@ -117,6 +117,8 @@ def test_a_parameter_may_be_a_number_or_a_boolean() -> None:
     """Argo takes them for a parameter's value, though not for a variable's."""
     for item in ("1", 1, 1.5, True):
         assert structure({"name": "n", "value": item}, Parameter).value is item
+        data = {"name": "n", "enum": ["x", item], "valueFrom": {"path": "/p", "default": item}}
+        assert dumps(data) == dumps(structure(data, Parameter))
 
 
 @pytest.mark.parametrize(
