@@ -4,7 +4,7 @@ from collections.abc import Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from contextvars import Token
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Never, NoReturn, Self, TypeVar
 
 from attrs import evolve
 
@@ -24,6 +24,7 @@ from aiowf.client.submission import Sent, send
 from aiowf.client.turns import Turns
 from aiowf.errors import ConfigurationError, RateLimitedError
 from aiowf.manifest import Workflow, unstructure
+from aiowf.manifest.names import nearest
 from aiowf.manifest.rendering import Renderable
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def connect(
     claims: "str | Path | None" = None,
     containers: bool | str | Sequence[str] | None = None,
     build: "str | Path | None" = None,
+    **unknown: Never,
 ) -> "Client":
     """Make a client; `async with` opens and closes it. No I/O happens here.
 
@@ -84,9 +86,15 @@ def connect(
             they are first needed: `applications/myapp/tasks/mytask/Dockerfile` is `myapp-mytask`.
 
     Raises:
-        ConfigurationError: A value is wrong, or this is a Kubernetes pod and nothing names a
-            server.
+        ConfigurationError: A value is wrong, an option unknown, or this is a Kubernetes pod and
+            nothing names a server.
     """
+    for name in unknown:
+        raise ConfigurationError(
+            "connect has no such option",
+            where=name,
+            hint=nearest(name, connect.__kwdefaults__ or ()),
+        )
     settings = read_settings(
         server,
         namespace=namespace,

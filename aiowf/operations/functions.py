@@ -19,6 +19,7 @@ from typing import (
     Any,
     Generic,
     Literal,
+    NoReturn,
     ParamSpec,
     Protocol,
     TypedDict,
@@ -32,6 +33,7 @@ from attrs import field, frozen
 from aiowf.errors import ConfigurationError, ItemFailedError
 from aiowf.manifest import ResourceRequirements, Template
 from aiowf.manifest.names import shortened
+from aiowf.operations.managed import UnknownOptionError, refuse_options
 from aiowf.operations.single import DistributedSyncOperation
 from aiowf.tasks.frozen import FrozenMapping, freeze_mapping
 from aiowf.tasks.functions import ship
@@ -53,6 +55,12 @@ Items = Iterable[I] | AsyncIterable[I]
 # A workflow's name has room for so much: a "-", ten random characters, and "-" with the number of
 # an item in the names of tasks.
 _LONGEST = 50
+# Options of an operation's `execute`, which are arguments of the function where it is called.
+_OF_EXECUTE = frozenset({"timeout", "id", "client", "pending_timeout", "on_cancel", "check"})
+_ELSEWHERE = (
+    "for a time limit: `async with asyncio.timeout(…)`; options of execute, such as id=: "
+    "DistributedSyncOperation(name, f.task(name, …)).execute(…)"
+)
 _ARGUMENTS = frozenset({"func", "args", "kwargs"})  # what PythonTask takes besides its options
 
 
@@ -130,7 +138,12 @@ class TaskFunction(Generic[P, R_co, T_co]):
             OperationFailedError: The function failed.
             ArgoError: The server refused.
         """
-        task = self.task(self.name, *args, **kwargs)
+        try:
+            task = self.task(self.name, *args, **kwargs)
+        except ConfigurationError as error:
+            if kwargs.keys() & _OF_EXECUTE:
+                error.hint = error.hint or _ELSEWHERE
+            raise
         return (await DistributedSyncOperation(self.name, task).execute()).value
 
     @overload
@@ -157,7 +170,7 @@ class TaskFunction(Generic[P, R_co, T_co]):
     def map(
         self, *iterables: Items[Any], return_exceptions: bool, **options: Unpack[_MapOptions]
     ) -> AsyncGenerator[tuple[Any, T_co | ItemFailedError], None]: ...
-    async def map(
+    def map(
         self,
         *iterables: Items[Any],
         max_active: int = 64,
@@ -165,6 +178,7 @@ class TaskFunction(Generic[P, R_co, T_co]):
         return_exceptions: bool = False,
         chunksize: int | None = None,
         client: "Client | None" = None,
+        **unknown: Any,
     ) -> AsyncGenerator[tuple[Any, Any], None]:
         """Call the function in a pod for each item, and yield each item with its value.
 
@@ -189,6 +203,29 @@ class TaskFunction(Generic[P, R_co, T_co]):
             OperationStuckError: A pod can never start.
             ArgoError: The server refused.
         """
+        if unknown:
+            _refuse_unknown("map", unknown)
+        return _Answers(
+            self._map(
+                iterables,
+                max_active=max_active,
+                ordered=ordered,
+                return_exceptions=return_exceptions,
+                chunksize=chunksize,
+                client=client,
+            )
+        )
+
+    async def _map(
+        self,
+        iterables: Sequence[Items[Any]],
+        *,
+        max_active: int,
+        ordered: bool,
+        return_exceptions: bool,
+        chunksize: int | None,
+        client: "Client | None",
+    ) -> AsyncGenerator[tuple[Any, Any], None]:
         from aiowf.operations.spread import Spread, chunk_of  # it loads asyncio
 
         chunk = chunk_of(max_active, chunksize)
@@ -228,11 +265,14 @@ class TaskFunction(Generic[P, R_co, T_co]):
         return_exceptions: bool = False,
         chunksize: int | None = None,
         client: "Client | None" = None,
+        **unknown: Any,
     ) -> list[Any]:
         """Call the function in a pod for each item, and return the values in the items' order.
 
         The arguments are those of `map`.
         """
+        if unknown:
+            _refuse_unknown("gather", unknown)
         found = self.map(
             *iterables,
             max_active=max_active,
@@ -243,6 +283,40 @@ class TaskFunction(Generic[P, R_co, T_co]):
         )
         async with aclosing(found):
             return [value async for _, value in found]
+
+
+def _refuse_unknown(method: str, options: Mapping[str, Any]) -> NoReturn:
+    known = frozenset(getattr(TaskFunction, method).__kwdefaults__)
+    if options.keys() & _OF_EXECUTE:
+        raise UnknownOptionError(
+            f"{method} has no such option", where=next(iter(options)), hint=_ELSEWHERE
+        )
+    refuse_options(method, options, known)
+
+
+class _Answers(AsyncGenerator[tuple[Any, Any], None]):
+    """What `map` yields; it says how to take it where it is taken as plain iterables are."""
+
+    def __init__(self, answers: AsyncGenerator[tuple[Any, Any], None]) -> None:
+        self._answers = answers
+
+    def __anext__(self) -> Coroutine[Any, Any, tuple[Any, Any]]:
+        return self._answers.__anext__()
+
+    def asend(self, value: None) -> Coroutine[Any, Any, tuple[Any, Any]]:
+        return self._answers.asend(value)
+
+    def athrow(self, *error: Any) -> Coroutine[Any, Any, tuple[Any, Any]]:
+        return self._answers.athrow(*error)
+
+    def aclose(self) -> Coroutine[Any, Any, None]:
+        return self._answers.aclose()
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError(
+            "the values of map come one by one: `async for item, value in f.map(…)`, or all at "
+            "once: `await f.gather(…)`"
+        )
 
 
 async def _zipped(iterables: Sequence[Items[Any]]) -> AsyncGenerator[Any, None]:

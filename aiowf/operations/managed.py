@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable
 from functools import cache, wraps
+from inspect import CO_VARARGS
+from types import CodeType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from attrs import frozen
@@ -10,6 +12,12 @@ from attrs import frozen
 from aiowf.errors import ConfigurationError
 
 _Method = TypeVar("_Method", bound=Callable[..., Coroutine[Any, Any, Any]])
+
+SEVERAL_TASKS = (
+    "it takes one task. Several, one after the other: PipelineOperation(name, (a, b)); if their "
+    "files shall come back: PipelineOperation(name, (a, b, SendResultTask()), "
+    "shared_directory=True)"
+)
 
 
 @frozen(slots=False)
@@ -24,10 +32,16 @@ class ManagedOperation(ABC):
 
     if not TYPE_CHECKING:  # type checkers know the options by the constructor
 
-        def __new__(cls, *_: Any, **options: Any) -> Any:
-            """Refuse misspelt options before the constructor does, with the nearest right one."""
+        def __new__(cls, *args: Any, **options: Any) -> Any:
+            """Refuse misspelt options before the constructor does, with the nearest right one.
+
+            And positional arguments too many, as when several tasks are no tuple.
+            """
+            code = getattr(cls.__init__, "__code__", None)
+            if code is not None and len(args) >= code.co_argcount:
+                _refuse_beyond(cls.__name__, code)
             if options and not options.keys() <= _option_names(cls):
-                _refuse(cls.__name__, options, _option_names(cls))
+                refuse_options(cls.__name__, options, _option_names(cls))
             return super().__new__(cls)
 
     def __attrs_post_init__(self) -> None:
@@ -72,17 +86,32 @@ def checked(method: _Method) -> _Method:
     @wraps(method)
     async def call(self: Any, *args: Any, **options: Any) -> Any:
         if not options.keys() <= known:
-            _refuse(f"{type(self).__name__}.{method.__name__}", options, known)
+            refuse_options(f"{type(self).__name__}.{method.__name__}", options, known)
         return await method(self, *args, **options)
 
     return cast(_Method, call)
 
 
-def _refuse(whose: str, options: Iterable[str], known: frozenset[str]) -> NoReturn:
+def refuse_options(whose: str, options: Iterable[str], known: frozenset[str]) -> NoReturn:
+    """Raise for the first option that is not known, with the nearest right one."""
     from aiowf.manifest.names import nearest
 
     name = next(name for name in options if name not in known)
     raise UnknownOptionError(f"{whose} has no such option", where=name, hint=nearest(name, known))
+
+
+def _refuse_beyond(whose: str, code: CodeType) -> None:
+    if code.co_flags & CO_VARARGS:
+        return
+    names = code.co_varnames[1 : code.co_argcount]
+    hint = "options are given by name"
+    if "task" in names:
+        hint = SEVERAL_TASKS
+    elif "tasks" in names:
+        hint = f"several tasks are one tuple: {whose}(name, (a, b))"
+    raise ConfigurationError(
+        f"{whose}({', '.join(names)}) got more than that without a name", hint=hint
+    )
 
 
 class SyncOperation(ManagedOperation):

@@ -6,6 +6,7 @@ from attrs import field, frozen
 
 from aiowf.errors import ConfigurationError
 from aiowf.operations.containerized import AsyncOperation, WaitingOperation
+from aiowf.operations.managed import SEVERAL_TASKS
 from aiowf.operations.options import SHARED
 from aiowf.tasks.containers import SendResultTask
 from aiowf.tasks.task import Task
@@ -23,8 +24,14 @@ def as_task(task: Task[T], where: str = "task") -> Task[T]:
     """
     if isinstance(task, Task):
         return task
-    hint = "make one of it: PythonTask(name, function)" if callable(task) else None
-    raise ConfigurationError(f"expected a task, not {task!r:.80}", where=where, hint=hint)
+    what, hint = f"{task!r:.80}", None
+    if isinstance(task, tuple | list):
+        what, hint = f"a {type(task).__name__} of {len(task)}", SEVERAL_TASKS
+    elif callable(task):
+        # What @aiowf.task makes has a method for it.
+        call = f"{getattr(task, '__name__', 'function')}.task(name, …)"
+        hint = f"make one of it: {call if hasattr(task, 'task') else 'PythonTask(name, function)'}"
+    raise ConfigurationError(f"expected a task, not {what}", where=where, hint=hint)
 
 
 @frozen(slots=False)

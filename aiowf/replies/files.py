@@ -6,18 +6,22 @@ import os
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from attrs import define, field
 
 from aiowf.errors import ConfigurationError
+from aiowf.manifest.names import nearest
 from aiowf.wire.replies import FileEntry, safe_path
 
 # A piece up to this size stays in memory, until all that are there have so many bytes together.
 SMALL_BYTES = 64 * 1024
 IN_MEMORY_BYTES = 8 * 1024 * 1024
 
+# So many paths are compared with one that is not there.
+_MOST_COMPARED = 1000
 _REUSED_BYTES = 8 * 1024 * 1024
 
 # A piece of a file: its bytes, or its begin and its length in the spool.
@@ -56,7 +60,19 @@ class Files(Mapping[str, bytes]):
         self._end = 0
 
     def __getitem__(self, path: str) -> bytes:
+        if path not in self._contents:
+            raise KeyError(f"{path}: there is no such file, {self._nearest(str(path))}")
         return b"".join([self._read(piece) for piece in self._contents[path]])
+
+    def _nearest(self, path: str) -> str:
+        known = [*islice(self._contents, _MOST_COMPARED)]
+        for one in known:  # behind a directory that one of them lacks
+            if one.endswith(f"/{path}") or path.endswith(f"/{one}"):
+                return f'did you mean "{one}"?'
+        few = ", ".join(f'"{one}"' for one in known[:3])
+        return nearest(path, known) or (
+            f"among {len(self)}, such as {few}" if known else "for none came back"
+        )
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._contents)

@@ -210,7 +210,10 @@ def _text(name: str, value: Any) -> str | Reference:
     if isinstance(value, int | float):
         return str(value)
     hint = "turn it into text, json.dumps(…) for example, or leave the variable out"
-    if name in _LATER_OPTIONS:
+    if hasattr(type(value), "to_template"):
+        output = "output" if hasattr(type(value), "output") else "stdout"
+        hint = f"did you mean its value, {value.name}.{output}?"
+    elif name in _LATER_OPTIONS:
         hint = f"for the option: options=TaskOptions({name}=…); for a variable: {hint}"
     raise ConfigurationError(
         f"the variable {name!r} is {value!r:.80}: variables are str, int, float or bool",

@@ -194,10 +194,14 @@ def _refuse_beyond(cls: type[Task[Any]], given: tuple[Any, ...]) -> None:
     names = code.co_varnames[1 : code.co_argcount]
     if code.co_flags & inspect.CO_VARARGS:
         return
-    rest = ", ".join(f"{one!r:.40}" for one in given[len(names) :])
+    beyond = given[len(names) :]
+    rest = ", ".join(f"{one!r:.40}" for one in beyond)
+    call = f"({rest})" if len(beyond) > 1 else f"({rest},)"
+    if len(beyond) == 1 and isinstance(beyond[0], tuple | list):
+        call = f"{tuple(beyond[0])!r:.60}"  # the arguments as one tuple, which only lacks its name
     raise ConfigurationError(
         f"{cls.__name__}({', '.join(names)}) got more than that without a name: {rest}",
-        hint=cls.beyond.format(rest=f"({rest},)" if len(given) == len(names) + 1 else f"({rest})"),
+        hint=cls.beyond.format(rest=call),
     )
 
 

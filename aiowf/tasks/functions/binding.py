@@ -180,6 +180,12 @@ def _without_references(value: Any, path: tuple[int | str, ...], found: list[Inp
             for key, one in value.items()
             if not _is_reference_key(key)
         }
+    if hasattr(type(value), "to_template"):
+        output = "output" if hasattr(type(value), "output") else "stdout"
+        raise ConfigurationError(
+            f"the task {value.name!r} itself stands among the arguments",
+            hint=f"did you mean its value, {value.name}.{output}?",
+        )
     if isinstance(value, (set, frozenset)) and any(isinstance(v, Reference) for v in value):
         raise ConfigurationError(
             "a task's value stands in a set", hint="it may stand in lists, tuples and dicts"
