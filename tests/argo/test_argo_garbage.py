@@ -1,6 +1,7 @@
 """Whatever a server answers is a value, or an ArgoError that names the request; nothing hangs."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -9,7 +10,8 @@ import httpx
 import pytest
 import respx
 import stamina
-from respx_server import serve_bytes
+from argo_double import ArgoDouble
+from respx_server import serve, serve_bytes
 
 import aiowf
 from aiowf.argo import ArgoSession, Watch, follow_logs
@@ -47,6 +49,14 @@ GARBAGE = [
     b'{"result":5}',
     b'{"code":"x","message":5}',
 ]
+BRIEF = {
+    "metadata": {"generateName": "brief-"},
+    "spec": {
+        "entrypoint": "main",
+        "templates": [{"name": "main", "suspend": {}}],
+        "ttlStrategy": {"secondsAfterCompletion": 1},
+    },
+}
 IDS = [body[:40].decode("ascii", "backslashreplace") or "empty" for body in GARBAGE]
 
 
@@ -253,20 +263,68 @@ async def test_a_server_of_noise(monkeypatch: pytest.MonkeyPatch) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"\x00\xff\r\n\r\n" * 100)
 
-    brief = {
-        "metadata": {"generateName": "brief-"},
-        "spec": {
-            "entrypoint": "main",
-            "templates": [{"name": "main", "suspend": {}}],
-            "ttlStrategy": {"secondsAfterCompletion": 1},
-        },
-    }
     async with (
         asyncio.timeout(20),
         serve_bytes(noise) as place,
         aiowf.connect(f"http://{place}", namespace="argo", token="x") as client,
     ):
         with pytest.raises(ArgoError, match="nobody knows whether workflow brief-"):
-            await client.submit(brief)
+            await client.submit(BRIEF)
         with pytest.raises(ArgoError, match="not HTTP"):
             await client.get_run("w").wait(timeout=0.2)
+
+
+async def test_submissions_that_are_answered_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Creation and looking are answered with garbage: a Run comes, or an error that says doubt."""
+    monkeypatch.setattr(submission, "_FIRST_PAUSE", 0.05)
+
+    async def submit(body: bytes) -> None:
+        router = respx.Router(assert_all_called=False)
+        router.route().respond(content=body, headers={"Content-Type": "application/json"})
+        async with (
+            serve(router) as url,
+            aiowf.connect(url, namespace="argo", token="x") as client,
+        ):
+            (told,) = await asyncio.gather(client.submit(BRIEF), return_exceptions=True)
+        assert (body, True) == (body, isinstance(told, aiowf.Run | ArgoError))
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        for body in GARBAGE:
+            tasks.create_task(submit(body))
+
+
+@pytest.mark.parametrize("body", GARBAGE, ids=IDS)
+async def test_the_end_of_a_run_that_is_told_so(body: bytes) -> None:
+    """The watch says that it has ended, and the reading that decides is garbage: it is told."""
+    double = ArgoDouble()
+    created = asyncio.Event()
+
+    def create(request: httpx.Request) -> httpx.Response:
+        created.set()
+        return double.on_create(request)
+
+    def ended(request: httpx.Request) -> httpx.Response:
+        async def events() -> AsyncIterator[bytes]:
+            yield b":\n"
+            await created.wait()
+            for made in double.made.values():
+                meta = {**made["metadata"], "resourceVersion": "2"}
+                told = {"metadata": meta, "status": {"phase": "Succeeded"}}
+                found = {"type": "MODIFIED", "object": told}
+                yield b"data: %s \n\n\n" % json.dumps({"result": found}).encode()
+            await asyncio.Event().wait()
+
+        return httpx.Response(200, headers=SSE, content=events())
+
+    double.create.mock(side_effect=create)
+    double.watch.mock(side_effect=ended)
+    double.get.respond(content=body, headers={"Content-Type": "application/json"})
+    async with (
+        asyncio.timeout(10),
+        serve(double.router) as url,
+        aiowf.connect(url, namespace="argo", token="x") as client,
+    ):
+        run = await client.submit(BRIEF)
+        (told,) = await asyncio.gather(run.wait(), return_exceptions=True)
+    assert isinstance(told, aiowf.Result | AiowfError)
+    assert double.get.call_count
