@@ -205,7 +205,7 @@ class ItemFailedError(AiowfError):
     cause: AiowfError
 
     def __init__(self, function: str, item: Any, index: int, cause: AiowfError) -> None:
-        super().__init__(f"{function} failed for item {index}, {item!r:.200}", hint=cause.hint)
+        super().__init__(f"{function} failed for {item!r:.200} (items[{index}])", hint=cause.hint)
         self.item = item
         self.index = index
         self.cause = self.__cause__ = cause

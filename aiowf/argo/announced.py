@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from attrs import field, frozen
 
@@ -30,6 +30,11 @@ class Announced:
     server: str
     token: str = field(repr=False)
     namespace: str | None = None
+
+    @property
+    def address(self) -> str:
+        """Return the address for a shell, with its scheme."""
+        return self.server if self.server.startswith("unix:") else f"http://{self.server}"
 
 
 @contextmanager
@@ -83,6 +88,16 @@ def find(server: str, environ: Mapping[str, str] | None = None) -> Announced | N
         except (ValueError, LookupError, TypeError):
             return None  # it is just being written
     return found if found.server == server else None
+
+
+def find_all(environ: Mapping[str, str] | None = None) -> list[Announced]:
+    """Return the servers of this user that run, by their addresses."""
+    try:
+        names = sorted(path.name for path in _path("", environ).iterdir())
+    except OSError:
+        return []
+    found = (find(unquote(name), environ) for name in names)
+    return [each for each in found if each is not None]
 
 
 def _is_locked(descriptor: int) -> bool:

@@ -53,7 +53,7 @@ def check_calls(
     for title, value in calls:
         if timeout is not None and not _is_coroutine(value):
             raise CommandError(
-                f"{title} is a plain function, which no --timeout can end",
+                f"{title} runs a plain function, which no --timeout can end",
                 "Make it a coroutine function (async def), or decorate it with @aiowf.task.",
                 Exit.USAGE,
             )

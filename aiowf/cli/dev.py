@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aiowf.cli.embedded import engine_options
-from aiowf.cli.errors import CommandError, say
+from aiowf.cli.errors import CommandError, Exit, say
 from aiowf.cli.output import write
 from aiowf.cli.target import Target, connection_options, run_to_end
 
@@ -72,7 +72,7 @@ def dev(
 
     It runs until Ctrl-C. The other commands of the same user need only its address in ARGO_SERVER.
     """
-    from aiowf.argo.announced import Announced, announce
+    from aiowf.argo.announced import Announced, announce, find
     from aiowf.engine import ServeSettings, serve
 
     if opens:
@@ -91,6 +91,14 @@ def dev(
         build=build,
         token=_token(target),
     )
+    running = None if unix_socket is not None else find(f"{host}:{port}")
+    if running is not None:
+        raise CommandError(
+            f"`aiowf dev` runs at {running.address} already: choose another --port for a second "
+            "one, or use it",
+            f"export ARGO_SERVER={shlex.quote(running.address)}",
+            Exit.UNAVAILABLE,
+        )
     with ExitStack() as stack:
 
         def tell(listening: "Listening") -> None:

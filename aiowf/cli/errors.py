@@ -60,7 +60,7 @@ def line_of(error: BaseException, *, hint: bool = True) -> str:
     message, advice = _parts(error)
     if not hint or not advice:
         return visible(message)
-    if advice.startswith("pip install"):  # a command is to be pasted as it stands
+    if advice.startswith(("pip install", "export ")):  # a command is to be pasted as it stands
         return visible(f"{message}: {advice}")
     stop = "" if not message or message[-1] in ".?!" else "."
     return visible(f"{message}{stop} {advice[0].upper()}{advice[1:]}".strip())

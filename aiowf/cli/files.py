@@ -132,8 +132,13 @@ def _subjects(targets: Sequence[str], findings: list[dict[str, Any]]) -> list[tu
                         )
                     found.append((document.place, document.data))
         except Exception as error:
-            findings.append({"place": each, "problem": line_of(error).removeprefix(f"{each}: ")})
+            findings.append({"place": each, "problem": _without(each, line_of(error))})
     return found
+
+
+def _without(place: str, line: str) -> str:
+    """Return what is wrong at a place that is told already."""
+    return line.removeprefix(place).removeprefix(":").lstrip()
 
 
 def _is_python(target: str) -> bool:

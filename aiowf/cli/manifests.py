@@ -145,9 +145,7 @@ def _parse(text: str, name: str) -> list[Any]:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         said = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise CommandError(
-            f"{name} is not YAML{place}: {said}", "Correct the file; nothing was sent."
-        ) from None
+        raise CommandError(f"{name} is not YAML{place}: {said}", "Correct the file.") from None
     except RecursionError:
         raise CommandError(f"{name} is nested too deeply", "Is this a workflow?") from None
 

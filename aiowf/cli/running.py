@@ -1,6 +1,7 @@
 """`aiowf run` and `aiowf submit`: operations and files become workflows."""
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -14,7 +15,7 @@ from aiowf.cli.errors import CommandError, Exit, code_of, report_failure, say
 from aiowf.cli.listing import Since
 from aiowf.cli.manifests import Document, parse_parameters, read, with_parameters
 from aiowf.cli.output import output_option, write, write_data
-from aiowf.cli.target import Target, connection_options, run_to_end
+from aiowf.cli.target import Target, connection_options, no_server, run_to_end
 
 if TYPE_CHECKING:
     from aiowf.client import Client, Result, Run
@@ -164,11 +165,20 @@ def submit(
         raise click.UsageError(
             "Name files, or a template with --from.", click.get_current_context()
         )
+    python = next((each for each in files if each.endswith(".py") or ".py:" in each), None)
+    if python is not None:
+        raise CommandError(
+            f"{python} is Python, and no manifest",
+            f"`aiowf run {shlex.quote(python)}` runs its operations.",
+            Exit.USAGE,
+        )
     wait = wait or log
     engine = engine_settings(target, containers, build, images)
     values = parse_parameters(parameters)
     documents = [with_parameters(each, values) for each in read(files)]
     _check(documents)
+    if not wait and target.place().is_local:
+        raise no_server("nothing would run once this command ends (--wait runs it here)")
     stored = None if template is None else _template(template)
 
     async def work() -> "tuple[Sequence[Run[Any]], list[Result[Any] | AiowfError]]":
@@ -234,13 +244,15 @@ def _check(documents: Sequence[Document]) -> None:
         if document.kind != "Workflow":
             raise CommandError(
                 f"{document.place} is a {document.kind}, and not a Workflow",
-                "A stored template is submitted by --from workflowtemplate/NAME.",
+                "A stored template is submitted by --from workflowtemplate/NAME."
+                if document.kind.lower() in _KINDS
+                else "Only workflows are submitted; kubectl creates other objects.",
             )
         try:
             check_workflow(as_workflow(document.data))
         except ConfigurationError as error:
-            hint = "; ".join(filter(None, [error.hint, "nothing was sent"]))
-            raise CommandError(f"{document.place}: {error._lines()[0]}", f"{hint}.") from error
+            hint = f"{error.hint} Nothing was sent." if error.hint else "Nothing was sent."
+            raise CommandError(f"{document.place}: {error._lines()[0]}", hint) from error
 
 
 def _template(text: str) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Which server a command talks to: the global options, and the environment behind them."""
 
 import asyncio
+import shlex
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import wraps
@@ -76,11 +77,7 @@ class Target:
         """
         settings = self.place()
         if settings.is_local:
-            raise CommandError(
-                "no server is named, so there is nothing to look at",
-                "Name one with ARGO_SERVER or --server; `aiowf dev` starts one on this machine.",
-                Exit.UNAVAILABLE,
-            )
+            raise await asyncio.to_thread(no_server, "there is nothing to look at")
         from aiowf.argo import ArgoSession, from_environment
 
         place = await asyncio.to_thread(from_environment, server=settings.server)
@@ -113,6 +110,19 @@ class Target:
         settings = self.settings(kafka=None if kafka else False, **options)
         async with Client(settings) as client:
             yield client
+
+
+def no_server(consequence: str) -> CommandError:
+    """Return the error where a server is needed and none is named; it says what follows from it."""
+    from aiowf.argo.announced import find_all
+
+    message = f"no server is named, so {consequence}"
+    hint = "Name one with ARGO_SERVER or --server; `aiowf dev` starts one on this machine."
+    running = find_all()
+    if running:
+        message += f"; `aiowf dev` runs at {running[0].address}"
+        hint = f"export ARGO_SERVER={shlex.quote(running[0].address)}"
+    return CommandError(message, hint, Exit.UNAVAILABLE)
 
 
 def connection_options(command: F) -> F:

@@ -83,7 +83,7 @@ def test_files_of_a_decorated_function_are_saved(aiowf: Command, here: Path) -> 
         (("--id", "x"), "plain runs here and becomes no workflow, so --id means nothing"),
         (("--files", "x"), "so --files means nothing. Decorate the function with @aiowf.task"),
         (("--on-cancel", "stop"), "so --on-cancel means nothing"),
-        (("--timeout", "1s"), "plain is a plain function, which no --timeout can end"),
+        (("--timeout", "1s"), "plain runs a plain function, which no --timeout can end"),
         (("--no-containers",), "--containers is for the embedded engine, and a server is named"),
         (("--image", "x=y"), "--image is for the embedded engine"),
         (("--image", "x"), "'x' is not IMAGE=COMMAND"),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 import yaml
@@ -124,8 +125,11 @@ def test_a_name_that_is_none_is_refused(aiowf: Command, name: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["list", "get x", "watch x", "logs x", "stop x", "resubmit x"])
-def test_without_a_server_there_is_nothing_to_look_at(aiowf: Command, verb: str) -> None:
+def test_without_a_server_there_is_nothing_to_look_at(
+    aiowf: Command, verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The line says how to name a server, or to start one."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     done = aiowf(*verb.split())
     assert (6, "") == (done.code, done.out)
     assert "aiowf: no server is named" in done.err
