@@ -125,12 +125,11 @@ def _subjects(targets: Sequence[str], findings: list[dict[str, Any]]) -> list[tu
                 found += [(f"{each} ({name})", value) for name, value in load([each])]
             else:
                 for document in read([each]):
-                    if document.kind != "Workflow":
-                        raise CommandError(
-                            f"{document.place}: a {document.kind} is not checked here",
-                            "Lint workflows; templates are checked by the server that stores them.",
-                        )
-                    found.append((document.place, document.data))
+                    if document.kind == "Workflow":
+                        found.append((document.place, document.data))
+                    else:
+                        problem = f"a {document.kind} is not checked here, only workflows are"
+                        findings.append({"place": document.place, "problem": problem})
         except Exception as error:
             findings.append({"place": each, "problem": _without(each, line_of(error))})
     return found

@@ -270,14 +270,15 @@ def test_render_gives_yaml_and_json(aiowf: Command) -> None:
 def test_lint_tells_all_that_is_wrong(aiowf: Command, here: Path) -> None:
     """Good and bad files and operations, each with its place; offline where no server is named."""
     (here / "bad.yaml").write_text("metadata: {name: x}\nspec: {entrypoint: a, templates: []}")
-    (here / "template.yaml").write_text("kind: WorkflowTemplate")
+    (here / "template.yaml").write_text("kind: WorkflowTemplate\n---\nspec: {}")
     done = aiowf("lint", "etl.yaml", "bad.yaml", "nope.yaml", "template.yaml", "cli_flow.py:one")
     assert 3 == done.code
     assert "✓ etl.yaml\n" in done.out
     assert "✓ cli_flow.py:one (one)\n" in done.out
     assert "✗ bad.yaml: entrypoint" in done.out
     assert "✗ nope.yaml: cannot be read" in done.out
-    assert "a WorkflowTemplate is not checked here" in done.out
+    assert "✗ template.yaml (document 1): a WorkflowTemplate is not checked here" in done.out
+    assert "✗ template.yaml (document 2): metadata" in done.out
     assert "no server was asked" in done.err
     facts = json.loads(aiowf("lint", "etl.yaml", "--offline", "-o", "json").out)
     assert [{"place": "etl.yaml", "problem": None}] == facts
