@@ -46,6 +46,7 @@ class Subscription:
         phase: The phase last seen.
         progress: The progress last seen, "N/M"; one that stays the same is a stall.
         changed_at: Time of the event loop at which phase or progress last changed.
+        is_stopped: Whether somebody here has stopped the workflow, which need not have ended yet.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Subscription:
     _ends_only: bool = field(default=False, repr=False)  # nobody reads the changes: none is kept
     phase: str = ""
     progress: str = ""
+    is_stopped: bool = False
     version: str = field(default="", repr=False)  # resourceVersion last seen
     _event: WatchEvent | None = field(default=None, repr=False)  # the latest, if not yet read
     _ending: Ending | None = field(default=None, repr=False)  # set once
@@ -70,6 +72,11 @@ class Subscription:
     def is_settled(self) -> bool:
         """Return whether nothing more will come."""
         return self._ending is not None or self._error is not None
+
+    @property
+    def is_awaited(self) -> bool:
+        """Return whether somebody waits for the end."""
+        return any(not each.done() for each in self._enders)
 
     def bind(self, uid: str, version: str = "") -> None:
         """Say which workflow of this name is meant; what was told of others is forgotten.

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from copy import copy
 from types import TracebackType
 from typing import Self
@@ -19,6 +19,7 @@ from aiowf.errors import (
     PermissionDeniedError,
     UnauthenticatedError,
 )
+from aiowf.manifest.fields import Raw
 from aiowf.wire.errors import is_expired, is_stream_end
 from aiowf.wire.events import (
     LIST_FIELDS,
@@ -79,6 +80,7 @@ class Watch:
     _wanted: asyncio.Event  # set while somebody follows
     _check: asyncio.Event  # set to reconcile at once
     _task: asyncio.Task[None] | None  # awaited by __aexit__
+    _cut_off: list[Subscription]  # what was followed when that task was cancelled
     _failure: AiowfError | None  # why the watch cannot work
     _told: set[str]  # troubles that were logged since the stream last worked
 
@@ -110,6 +112,7 @@ class Watch:
         self._wanted = asyncio.Event()
         self._check = asyncio.Event()
         self._task = None
+        self._cut_off = []
         self._failure = None
         self._told = set()
         self._leaving = self._leave  # one bound method for all subscriptions
@@ -161,6 +164,30 @@ class Watch:
             self._wanted.set()
         return made
 
+    def stopped(self, name: str) -> None:
+        """Note that a workflow was stopped."""
+        for each in (*self._cut_off, *self._all()):
+            if each.name == name:
+                each.is_stopped = True
+
+    async def unended(self) -> list[str]:
+        """Return the workflows that go on although nobody waits for them, nor has stopped them.
+
+        One list says of which the end has not been heard yet.
+
+        Raises:
+            ArgoError: The server refused, or did not answer.
+        """
+        followed = (*self._cut_off, *self._bound())
+        left = {each.name: False for each in followed if not (each.is_stopped or each.is_awaited)}
+        if left:
+            async for page in self._pages():
+                for item in page:
+                    event = as_event(LISTED, item)
+                    if event is not None and event.name in left:
+                        left[event.name] = not event.is_final
+        return [name for name, goes_on in left.items() if goes_on]
+
     def fail(self, error: AiowfError) -> None:
         """Tell all who follow, now and later, that this watch cannot work any more."""
         self._failure = error
@@ -209,6 +236,7 @@ class Watch:
             )
             self._settle_all(self._failure)
         finally:
+            self._cut_off = self._bound()
             self._settle_all(Ending("closed"))
 
     async def _stream_for_ever(self) -> None:
@@ -335,19 +363,21 @@ class Watch:
         if not expected:
             return
         seen: set[str] = set()
-        pages = self._session.workflows.pages(
-            namespace=self._namespace,
-            label_selector=self._labels,
-            field_selector=self._fields,
-            fields=(*LIST_FIELDS, *(f"items.{name}" for name in self._more)),
-        )
-        async for page in pages:
+        async for page in self._pages():
             for item in page:
                 event = as_event(LISTED, item)
                 if event is not None:
                     seen.add(event.uid)
                     self._tell(event)
         await self._confirm([each for each in expected if each.uid not in seen])
+
+    def _pages(self) -> AsyncIterator[tuple[Raw, ...]]:
+        return self._session.workflows.pages(
+            namespace=self._namespace,
+            label_selector=self._labels,
+            field_selector=self._fields,
+            fields=(*LIST_FIELDS, *(f"items.{name}" for name in self._more)),
+        )
 
     def _bound(self) -> list[Subscription]:
         return [each for each in self._all() if each.uid]

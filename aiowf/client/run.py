@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from aiowf.client.backend import place_of
 from aiowf.client.verbs import once, repeat, suspended, version_of
 from aiowf.client.watching import Change, attach, changes, log_lines
-from aiowf.errors import ConfigurationError
+from aiowf.errors import BadRequestError, ConfigurationError
 from aiowf.manifest import Workflow, unstructure
 from aiowf.manifest.fields import Raw
 from aiowf.manifest.showing import Shown
@@ -253,12 +253,17 @@ class Run(Shown, Generic[T]):
                 self.name, namespace=self.namespace, node_selector=selector, message=message
             )
 
-        await (repeat(send) if selector is None else once(self, send, suspended))
+        if selector is not None:
+            await once(self, send, suspended)
+            return
+        await repeat(send)
+        self._client.watching.stopped(self)
 
     async def terminate(self) -> None:
         """End it at once, without its exit handler."""
         workflows = self._client.argo.workflows
         await repeat(lambda: workflows.terminate(self.name, namespace=self.namespace))
+        self._client.watching.stopped(self)
 
     async def set(
         self,
@@ -311,17 +316,25 @@ class Run(Shown, Generic[T]):
             BadRequestError: It has not ended, or has succeeded.
         """
         workflows = self._client.argo.workflows
-        found = await once(
-            self,
-            lambda: workflows.retry(
-                self.name,
-                namespace=self.namespace,
-                restart_successful=restart_successful or None,
-                node_selector=_selector(nodes),
-                parameters=texts(parameters),
-            ),
-            version_of,
-        )
+        try:
+            found = await once(
+                self,
+                lambda: workflows.retry(
+                    self.name,
+                    namespace=self.namespace,
+                    restart_successful=restart_successful or None,
+                    node_selector=_selector(nodes),
+                    parameters=texts(parameters),
+                ),
+                version_of,
+            )
+        except BadRequestError as error:
+            if "restartSuccessful" in error.message:  # so Argo says of one that has succeeded
+                error.hint = (
+                    "It has succeeded: run.retry(restart_successful=True, nodes=task) runs a task "
+                    "of it again, run.resubmit() all."
+                )
+            raise
         self._begin_again(unstructure(found))
 
     async def resubmit(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from attrs import define, field, frozen
 
 from aiowf.client.backend import engine_is_gone
-from aiowf.errors import ArgoError, BadRequestError, RateLimitedError, UnavailableError
+from aiowf.errors import AiowfError, ArgoError, BadRequestError, RateLimitedError, UnavailableError
 from aiowf.manifest import Workflow
 from aiowf.manifest.fields import Raw
 from aiowf.replies.waiting import Pending, Replies
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from aiowf.client.run import Run
 
 log = logging.getLogger(__name__)
+
+# Seconds for the look at what has not ended when the client closes, and how many of it are named.
+_LAST_LOOK = 2.0
+_MOST_NAMED = 3
 
 
 @frozen
@@ -113,7 +117,34 @@ class Watching:
             task.cancel()
         if self._callbacks:
             await asyncio.wait(self._callbacks)
-        await self._stack.aclose()
+        try:
+            if self.backend.engine is not None:
+                await self._tell_of_unended()
+        finally:
+            await self._stack.aclose()
+
+    async def _tell_of_unended(self) -> None:
+        """Warn of what ends unseen with the embedded engine of this client."""
+        assert self._watch is not None
+        try:
+            async with asyncio.timeout(_LAST_LOOK):
+                names = await self._watch.unended()
+        except (AiowfError, TimeoutError):
+            return  # it has ended already, by itself
+        if not names:
+            return
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        logging.getLogger("aiowf.client").warning(
+            "the client closes, and its embedded engine ends what nobody has awaited: %s%s. Await "
+            "each run (`await run`) before, or start a server that stays (`aiowf dev`)",
+            ", ".join(names[:_MOST_NAMED]),
+            more,
+        )
+
+    def stopped(self, run: "Run[Any]") -> None:
+        """Note that a run was stopped by somebody here."""
+        if self._watch is not None:
+            self._watch.stopped(run.name)
 
     def expect(self, run: "Run[Any]") -> "Subscription":
         """Follow a run that is about to be submitted, so that no event of it is missed."""

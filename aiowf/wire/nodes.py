@@ -121,6 +121,8 @@ def verdict(workflow: Workflow) -> Verdict:
         return Verdict("Succeeded", "", None, warnings)
     node = failed_node(nodes, entry)
     said = node.message or entry.message or message
+    if message.startswith(f"{said}: "):
+        said = message  # it says more than the node
     if message.startswith("Stopped with strategy") and message not in said:
         said = f"{message}; {said}" if said else message
     return Verdict(entry.phase, said, node, warnings)

@@ -224,3 +224,14 @@ async def test_a_timeout_is_a_positive_number(client: aiowf.Client, value: objec
     with pytest.raises(aiowf.ConfigurationError, match="id="):
         await op.execute(client=client, id="")
     assert [run for run in await client.list() if run.name.startswith("never-")] == []
+
+
+async def test_the_retry_of_a_success_says_how(client: aiowf.Client) -> None:
+    """What Argo refuses in words of its API is told in words of ours, which work."""
+    run = await operations.SingleTaskOperation("again-", QUICK).execute(client=client)
+    await run
+    with pytest.raises(aiowf.BadRequestError) as caught:
+        await run.retry()
+    assert "run.retry(restart_successful=True, nodes=task)" in (caught.value.hint or "")
+    await run.retry(restart_successful=True, nodes=QUICK)
+    assert (await run).succeeded

@@ -114,6 +114,10 @@ def test_recorded_verdicts(
 def test_without_nodes_the_workflow_itself_tells() -> None:
     """A workflow that was wrong has no entry node; a cut-off one has an unfinished one."""
     assert verdict(workflow("Error", "bad spec")).message == "bad spec"
+    more = verdict(
+        workflow("Error", "pod deleted: why", w={"phase": "Error", "message": "pod deleted"})
+    )
+    assert more.message == "pod deleted: why"
     cut_off = verdict(workflow("Failed", "stopped", w={"phase": "Running"}))
     assert (cut_off.phase, cut_off.message) == ("Failed", "stopped")
     assert verdict(structure({}, Workflow)).phase == ""
