@@ -15,6 +15,8 @@ class _Lines(logging.Handler):
     """Writes records to stderr as aiowf's other lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.module == "attempts":
+            return  # a retry: what fails in the end says so in a line of its own
         text = "; ".join(record.getMessage().splitlines())
         say(f"aiowf: {record.levelname.lower()}: {visible(text)}")
 
