@@ -19,9 +19,9 @@ def attempts(
     """Give the attempts of one request; each one that is followed by another is logged.
 
     The line says which request failed and why, the number of the attempt, and how long stamina
-    waits. It comes in place of stamina's own line, and only if stamina tells the logging module of
-    its retries at all: hooks of the program that were set by `stamina.instrumentation` stay, and
-    are told as ever.
+    waits; it is an INFO, since what fails for good is raised. It comes in place of stamina's own
+    line, and only if stamina tells the logging module of its retries at all: hooks of the program
+    that were set by `stamina.instrumentation` stay, and are told as ever.
 
     Args:
         on: Returns of an error whether to try again, or after how many seconds.
@@ -45,7 +45,7 @@ def _say_more(record: logging.LogRecord) -> bool:
     told = vars(record)
     if not known or told.get("stamina.caused_by") != known:
         return True
-    _log.warning(
+    _log.info(
         "attempt %d failed, the next one follows in %.2g s: %s",
         told["stamina.retry_num"],
         told["stamina.wait_for"],

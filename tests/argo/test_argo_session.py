@@ -125,18 +125,19 @@ async def test_each_repetition_is_told_in_one_line(
     """The line says what failed and why, which attempt it was, and how long the pause is."""
     busy = httpx.Response(429, text="Too Many Requests\n", headers={"Retry-After": "0"})
     soon = httpx.Response(503, json=DOWN.json(), headers={"Retry-After": "0"})
+    caplog.set_level(logging.INFO, logger="aiowf.argo")
     router.get("/api/v1/version").side_effect = [soon, busy, httpx.Response(200, json={})]
     await argo.server.version()
     assert caplog.record_tuples == [
         (
             "aiowf.argo",
-            logging.WARNING,
+            logging.INFO,
             "attempt 1 failed, the next one follows in 0 s: "
             "connection refused (GET /api/v1/version → HTTP 503)",
         ),
         (
             "aiowf.argo",
-            logging.WARNING,
+            logging.INFO,
             "attempt 2 failed, the next one follows in 0 s: "
             "the server answered 'Too Many Requests' (GET /api/v1/version → HTTP 429)",
         ),
@@ -147,6 +148,7 @@ async def test_repetitions_of_others_are_told_as_ever(
     argo: ArgoSession, router: respx.Router, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What the program itself repeats by stamina is logged by stamina, in the same task too."""
+    caplog.set_level(logging.INFO, logger="aiowf.argo")
     router.get("/api/v1/version").side_effect = [DOWN, httpx.Response(200, json={})]
     await argo.server.version()
     failing = iter([True, False])
@@ -161,6 +163,7 @@ async def test_the_last_attempt_promises_no_other(
     argo: ArgoSession, router: respx.Router, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Five attempts have four repetitions; the last failure is the caller's to tell."""
+    caplog.set_level(logging.INFO, logger="aiowf.argo")
     router.get("/api/v1/version").mock(DOWN)
     with pytest.raises(UnavailableError):
         await argo.server.version()
