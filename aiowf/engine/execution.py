@@ -56,7 +56,8 @@ def execute(run: "WorkflowRun", plan: Plan, call: "Call", owner: Frame) -> Node:
     if kept is not None:
         return kept
     around = call.boundary or owner.node
-    strategy = plan.data.get("retryStrategy") or run.spec.get("retryStrategy")
+    strategy = plan.data.get("retryStrategy")  # an empty one retries without a limit
+    strategy = run.spec.get("retryStrategy") if strategy is None else strategy
     strategy = None if call.is_attempt else strategy
     node = run.add(
         call.name,

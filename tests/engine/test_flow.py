@@ -540,3 +540,13 @@ async def test_a_target_that_turns_out_not_to_be_there(bed: Bed) -> None:
     workflow = await bed.run({**spec, "arguments": param("t", "nope")})
     assert workflow["status"]["phase"] == "Error"
     assert "target 'nope' is not defined" in workflow["status"]["message"]
+
+
+async def test_an_empty_retry_strategy(bed: Bed) -> None:
+    """A strategy that says nothing retries until the pod succeeds."""
+    codes = iter([1, 2, 0])
+    bed.executor.behave = lambda p: PodResult(exit_code=next(codes))
+    workflow = await bed.run(single(pod("p", retryStrategy={})))
+    phases = [nodes_of(workflow)[f"wf({n})"]["phase"] for n in range(3)]
+    assert ["Failed", "Failed", "Succeeded"] == phases
+    assert workflow["status"]["phase"] == "Succeeded"
