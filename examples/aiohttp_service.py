@@ -1,11 +1,14 @@
 """An aiohttp.web service that runs workflows: `python -m aiohttp.web aiohttp_service:make_app`."""
 
+import logging
 from collections.abc import AsyncIterator
 
 import shop
 from aiohttp import web
 
 import aiowf
+
+log = logging.getLogger(__name__)
 
 
 async def workflows(app: web.Application) -> AsyncIterator[None]:
@@ -20,7 +23,8 @@ async def price(request: web.Request) -> web.Response:
     try:
         result = await shop.pricing(number).execute(timeout=60)
     except aiowf.OperationFailedError as error:
-        return web.json_response({"error": str(error)}, status=502)
+        log.error("order %d has no price: %s", number, error)
+        return web.json_response({"error": "the price could not be computed"}, status=502)
     return web.json_response({"price": result.value})
 
 

@@ -6,6 +6,7 @@ In a deployment of CloudHarness `aiowf.connect("cloudharness")` finds the server
 Kafka in allvalues.yaml; anywhere else `aiowf.connect()` reads the environment.
 """
 
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from aiohttp import web
@@ -18,6 +19,7 @@ from aiowf.client import Client
 README = "https://github.com/MetaCell/cloud-harness/blob/master/README.md"
 SHARED = "/mnt/shared"
 
+log = logging.getLogger(__name__)
 routes = web.RouteTableDef()
 
 
@@ -72,15 +74,16 @@ async def submit_sync_with_results(request: web.Request) -> web.Response:
 
 @web.middleware
 async def tell_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer with what aiowf says of a failure, and what to do next."""
+    """Log what aiowf says of a failure; the caller learns no more than its kind."""
     try:
         return await handler(request)
-    except aiowf.NotFoundError as error:
-        return web.json_response({"error": str(error)}, status=404)
-    except aiowf.OperationTimeoutError as error:
-        return web.json_response({"error": str(error)}, status=504)
+    except aiowf.NotFoundError:
+        return web.json_response({"error": "there is no such operation"}, status=404)
     except aiowf.AiowfError as error:
-        return web.json_response({"error": str(error)}, status=500)
+        log.error("%s failed: %s", request.path, error)
+        if isinstance(error, aiowf.OperationTimeoutError):
+            return web.json_response({"error": "the operation took too long"}, status=504)
+        return web.json_response({"error": "the operation failed"}, status=500)
 
 
 def make_app(

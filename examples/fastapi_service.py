@@ -1,5 +1,6 @@
 """A FastAPI service that runs workflows: `uvicorn fastapi_service:app`."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,6 +9,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 import aiowf
+
+log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -45,5 +48,6 @@ async def report(workflow: str) -> dict[str, str]:
 
 @app.exception_handler(aiowf.OperationFailedError)
 async def failed(request: Request, error: aiowf.OperationFailedError) -> JSONResponse:
-    """Tell the caller that it was no fault of his."""
-    return JSONResponse({"error": str(error)}, status_code=502)
+    """Log why, and tell the caller only that it was no fault of his."""
+    log.error("%s failed: %s", request.url.path, error)
+    return JSONResponse({"error": "the work could not be done"}, status_code=502)

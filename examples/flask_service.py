@@ -1,14 +1,17 @@
 """A Flask service that runs workflows: `python flask_service.py`."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
 import shop
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from flask import Flask
+from flask import Flask, request
 
 import aiowf
+
+log = logging.getLogger(__name__)
 
 
 def make_app(portal: BlockingPortal) -> Flask:
@@ -29,8 +32,9 @@ def make_app(portal: BlockingPortal) -> Flask:
 
     @app.errorhandler(aiowf.OperationFailedError)
     def failed(error: aiowf.OperationFailedError) -> tuple[dict[str, str], int]:
-        """Tell the caller that it was no fault of his."""
-        return {"error": str(error)}, 502
+        """Log why, and tell the caller only that it was no fault of his."""
+        log.error("%s failed: %s", request.path, error)
+        return {"error": "the work could not be done"}, 502
 
     return app
 

@@ -88,10 +88,11 @@ async def test_a_sum_comes_back(service: Service) -> None:
     assert "42.0" == await answer.json()
 
 
-async def test_a_failure_is_told(service: Service) -> None:
-    """A task that fails, and an operation that nobody knows, are answered with the reason."""
+async def test_a_failure_is_told(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    """A task that fails, and an operation that nobody knows, are told shortly; the log has why."""
     answer = await service.get("/operation_sync", params={"url": "http://127.0.0.1:9/README.md"})
     assert 500 == answer.status
-    assert "Connection refused" in (await answer.json())["error"]
+    assert {"error": "the operation failed"} == await answer.json()
+    assert "Connection refused" in caplog.text
     answer = await service.get("/operations/nobody")
     assert 404 == answer.status

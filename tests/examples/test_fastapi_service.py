@@ -50,9 +50,12 @@ def fail(number: int) -> float:
     raise RuntimeError("no such order")
 
 
-async def test_failure(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What fails in the pod is told to the caller."""
+async def test_failure(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The caller is told that the work failed, and the log why."""
     monkeypatch.setattr("shop.price_of", fail)
     answer = await client.post("/orders/100/price")
     assert 502 == answer.status_code
-    assert "no such order" in answer.json()["error"]
+    assert {"error": "the work could not be done"} == answer.json()
+    assert "no such order" in caplog.text
