@@ -24,7 +24,7 @@ from aiowf.errors import EngineError
 
 SPEC = {
     "entrypoint": "main",
-    "templates": [{"name": "main", "container": {"image": "i", "command": ["true"]}}],
+    "templates": [{"name": "main", "container": {"image": "python:3", "command": ["true"]}}],
 }
 PATH = "/api/v1/workflows/default"
 
@@ -193,9 +193,12 @@ async def test_an_engine_that_ends_on_its_own() -> None:
 
 
 def kill_supervisor() -> None:
-    """Kill the only child of this process."""
+    """Kill the youngest child of this process."""
     found = subprocess.run(
-        ["pgrep", "-P", str(os.getpid()), "python"], stdout=subprocess.PIPE, text=True, check=True
+        ["pgrep", "-n", "-P", str(os.getpid()), "python"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
     os.kill(int(found.stdout), signal.SIGKILL)
 
