@@ -105,7 +105,8 @@ def check_parameters(declared: Iterable[Parameter], given: Mapping[str, Any], wh
             raise ConfigurationError(
                 f"{what} has no parameter {name!r}", where=where, hint=nearest(name, known)
             )
-        choices, text = known[name].enum, text_of(value, name)
+        choices = [text_of(choice, name) for choice in known[name].enum or ()]
+        text = text_of(value, name)
         if choices and text not in choices:
             raise ConfigurationError(
                 f"{text!r:.80} is none of the values of this parameter",
