@@ -4,18 +4,16 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 from attrs import frozen
 
 from aiowf.errors import ConfigurationError
-from aiowf.manifest import PodGC, TTLStrategy, constant, structure, unstructure
+from aiowf.manifest import PodGC, TTLStrategy, constant, unstructure
 from aiowf.manifest.names import nearest
-from aiowf.manifest.spelling import check_fields
+from aiowf.manifest.reading import read_value
 from aiowf.manifest.units import duration
 from aiowf.tasks.options import MAX_VARIABLE_BYTES, check_text
-
-T = TypeVar("T")
 
 
 class Default(Enum):
@@ -40,22 +38,6 @@ _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")  # of Kafka's own class Topic
 EXIT_HANDLER = "exit-handler"
 
 
-def _structured(data: Any, cls: type[T], where: str) -> T:
-    """Return a value from itself or from a mapping in Argo's own names."""
-    if isinstance(data, cls):
-        return data
-    if not isinstance(data, Mapping):
-        raise ConfigurationError(
-            f"expected a mapping or a {cls.__name__}, not {data!r:.80}", where=where
-        )
-    check_fields(data, cls.__name__, where)
-    try:
-        return structure({name: item for name, item in data.items() if item is not None}, cls)
-    except ConfigurationError as error:
-        place = f"{where}.{error.where}" if error.where else where
-        raise ConfigurationError(error.message, where=place, hint=error.hint) from None
-
-
 def as_ttl(ttl: Mapping[str, int] | TTLStrategy | None) -> TTLStrategy | None:
     """Return the time to live from a mapping (any subset), a TTLStrategy, or None.
 
@@ -66,7 +48,7 @@ def as_ttl(ttl: Mapping[str, int] | TTLStrategy | None) -> TTLStrategy | None:
         return None
     if ttl is DEFAULT_TTL:
         return DEFAULT_TTL
-    strategy = _structured(ttl, TTLStrategy, "ttl_strategy")
+    strategy = read_value(ttl, TTLStrategy, "ttl_strategy", nulls=False)
     for name, seconds in unstructure(strategy).items():
         if type(seconds) is not int or seconds < 0:
             raise ConfigurationError(
@@ -91,7 +73,7 @@ def as_pod_gc(pod_gc: Mapping[str, Any] | str | PodGC | Default | None) -> PodGC
         delay = pod_gc.get("deleteDelayDuration")
         if type(delay) in (int, float):
             pod_gc = {**pod_gc, "deleteDelayDuration": f"{delay}s"}
-    made = _structured(pod_gc, PodGC, "pod_gc")
+    made = read_value(pod_gc, PodGC, "pod_gc", nulls=False)
     if made.delete_delay_duration is not None:
         duration(made.delete_delay_duration, "pod_gc.deleteDelayDuration")
     if made.strategy is not None and made.strategy not in _POD_GC_STRATEGIES:

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from attrs import field, frozen
 
 from aiowf.errors import ConfigurationError
-from aiowf.manifest.converter import structure
 from aiowf.manifest.kubernetes import (
     EnvVar,
     LocalObjectReference,
@@ -17,7 +16,7 @@ from aiowf.manifest.kubernetes import (
     VolumeMount,
 )
 from aiowf.manifest.names import dns_subdomain, env_name
-from aiowf.manifest.spelling import check_fields, join
+from aiowf.manifest.reading import read_value
 from aiowf.profile.images import ImageCatalogue
 
 T = TypeVar("T")
@@ -71,22 +70,7 @@ def _several(items: Any, cls: type[T], where: str) -> tuple[T, ...]:
     """
     if isinstance(items, str | Mapping) or not isinstance(items, Iterable):
         raise ConfigurationError(f"expected several, not {items!r:.60}", where=where)
-    return tuple(_one(item, cls, f"{where}[{n}]") for n, item in enumerate(items))
-
-
-def _one(item: Any, cls: type[T], where: str) -> T:
-    if isinstance(item, cls):
-        return item
-    if not isinstance(item, Mapping):
-        raise ConfigurationError(
-            f"expected a mapping or a {cls.__name__}, not {item!r:.60}", where=where
-        )
-    check_fields(item, cls.__name__, where)
-    try:
-        return structure(item, cls)
-    except ConfigurationError as error:
-        error.where = join(where, error.where or "")
-        raise
+    return tuple(read_value(item, cls, f"{where}[{n}]") for n, item in enumerate(items))
 
 
 def _account(name: str | None) -> str | None:

@@ -10,9 +10,9 @@ from attrs import field, fields, frozen
 
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import Backoff, RetryStrategy, Template
-from aiowf.manifest.converter import constant, structure, unstructure
+from aiowf.manifest.converter import constant, unstructure
 from aiowf.manifest.names import env_name, label_key, label_value, nearest
-from aiowf.manifest.spelling import check_fields, join
+from aiowf.manifest.reading import read_value
 from aiowf.tasks.frozen import EMPTY, FrozenMapping, freeze
 from aiowf.tasks.reference import Reference
 
@@ -316,16 +316,6 @@ def as_overrides(overrides: Any, cls: type = Template) -> FrozenMapping[Any]:
         return overrides
     where = "template_overrides" if cls is Template else "spec_overrides"
     data = unstructure(overrides)
-    if not isinstance(data, Mapping):
-        raise ConfigurationError(
-            f"expected a mapping or a {cls.__name__}, not {overrides!r:.80}", where=where
-        )
-    check_fields(data, cls.__name__, where)
-    try:
-        structure(data, cls)
-    except ConfigurationError as error:
-        raise ConfigurationError(
-            error.message, where=join(where, error.where or ""), hint=error.hint
-        ) from None
+    read_value(data, cls, where)
     frozen_data: FrozenMapping[Any] = freeze(data)
     return frozen_data
