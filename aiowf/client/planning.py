@@ -225,7 +225,6 @@ def plan_template(
         durable=id is not None,
     )
     own = f"{labels.SESSION}={backend.session_id},{labels.IDEMPOTENCY_KEY}={plan.key}"
-    notes = options.annotations
     body = {
         "resourceKind": kind,
         "resourceName": template,
@@ -233,7 +232,6 @@ def plan_template(
             options,
             name=name,
             labels=f"{options.labels},{own}" if options.labels else own,
-            annotations=notes,
         ),
     }
     return Parcel(plan=plan, operation=SUBMIT, body=dumps(body), window=window_of(ttl))
