@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from aiowf.engine import Engine
     from aiowf.replies.channel import Channel
 
-ENGINE_RUNTIME_IMAGE = "aiowf-runtime"
 _BY_PARAMETER = ReplyTarget(
     env=(
         EnvVar(name=labels.ENV_RESULTS_PATH, value=f"{labels.POD_DIRECTORY}/{labels.OUTPUT_FILES}"),
@@ -67,7 +66,7 @@ class Backend:
     @property
     def runtime_image(self) -> str | None:
         """Return the image of aiowf.runtime where the profile need not name one."""
-        return ENGINE_RUNTIME_IMAGE if self.has_engine else None
+        return labels.ENGINE_RUNTIME_IMAGE if self.has_engine else None
 
     def check_alive(self) -> None:
         """Raise if the embedded engine is gone: nobody will answer any more.

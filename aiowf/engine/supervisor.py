@@ -113,10 +113,11 @@ def _supervise(
         _tell(control, {"died": _words(status)})
     end_descendants(settings["cookie"], deadline=_DEADLINE)
 
+    from aiowf.engine.addresses import CONTAINERS
     from aiowf.engine.directories import remove_tree
 
     try:
-        if os.path.exists(os.path.join(settings["directory"], "containers.json")):
+        if os.path.exists(os.path.join(settings["directory"], CONTAINERS)):
             # What that imports need not be among the interpreter's own.
             sys.path += [entry for entry in settings["path"] if entry not in sys.path]
             from aiowf.engine.executor.containers import remove_containers

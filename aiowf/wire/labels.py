@@ -42,6 +42,8 @@ ENV_RESULTS_PATH = "AIOWF_RESULTS_PATH"  # without a reply channel files are wri
 
 # Files in a pod: our scripts read their inputs and write their outputs below this directory.
 POD_DIRECTORY = "/tmp/aiowf"
+# What sends notices and results on the embedded engine: its own Python. No such image is published.
+ENGINE_RUNTIME_IMAGE = "aiowf-runtime"
 TERMINATION_LOG = "/dev/termination-log"
 
 # Output parameters of our templates (the files have the same names below POD_DIRECTORY).

@@ -10,13 +10,14 @@ from typing import TypeVar
 
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import Container, ScriptTemplate
+from aiowf.wire.labels import ENGINE_RUNTIME_IMAGE
 
 T = TypeVar("T")
 _PYTHON = frozenset(
     {"python", "python3", f"python{sys.version_info.major}.{sys.version_info.minor}"}
 )
 # Images whose commands are here as well.
-_ANYWHERE = frozenset({"python", "aiowf-runtime"})
+_ANYWHERE = frozenset({"python", ENGINE_RUNTIME_IMAGE})
 _TAG = re.compile(r"(?:@[^/]*|:[^/:@]*)+$")
 
 # Argo's executor ends with this code when there is nothing to run.

@@ -17,12 +17,14 @@ from typing import Any
 
 from attrs import field, frozen
 
+from aiowf.engine.addresses import CONTAINERS
 from aiowf.engine.executor.command import stand_in, without_tag
 from aiowf.engine.executor.view import Mount
 from aiowf.engine.pod import Pod
 from aiowf.errors import ConfigurationError, EngineError
 from aiowf.manifest import Container, ScriptTemplate
 from aiowf.manifest.units import amount
+from aiowf.wire.labels import ENGINE_RUNTIME_IMAGE
 
 # A container of ours carries this label; its value is the directory of the engine.
 LABEL = "dev.aiowf.engine"
@@ -30,10 +32,6 @@ LABEL = "dev.aiowf.engine"
 NOT_STARTED = 125
 _PULL = {"Always": "always", "Never": "never"}
 _SECONDS = 30
-# What sends notices and results here; no such image is published.
-_OWN = "aiowf-runtime"
-# Written by an engine that has run a container: how to remove what is left of them.
-MARK = "containers.json"
 _DOCKER_SOCKET = "/var/run/docker.sock"
 # Variables that podman and docker themselves heed: these must not reach them as the pod has them.
 _THEIRS = re.compile(
@@ -63,7 +61,7 @@ class Containers:
 
     def mark(self) -> None:
         """Leave word that there are containers, for whoever cleans up after this engine. Blocks."""
-        path = Path(self.engine, MARK)
+        path = Path(self.engine, CONTAINERS)
         if not path.exists():
             path.write_text(json.dumps(list(self.command)))
 
@@ -72,7 +70,11 @@ class Containers:
     ) -> bool:
         """Return whether a container runs as one, given what stands in for images."""
         image = container.image
-        if not image or without_tag(image) == _OWN or stand_in(images, image) is not None:
+        if (
+            not image
+            or without_tag(image) == ENGINE_RUNTIME_IMAGE
+            or stand_in(images, image) is not None
+        ):
             return False
         return self.all_pods or not container.command
 
@@ -157,7 +159,7 @@ def call(words: Sequence[str]) -> str:
 def remove_containers(directory: str) -> None:
     """Remove what is left of the containers of the engine that had this directory. Blocks."""
     try:
-        command = json.loads(Path(directory, MARK).read_text())
+        command = json.loads(Path(directory, CONTAINERS).read_text())
     except (OSError, ValueError):
         return  # it has run none, or was killed before the first
     found = call([*command, "ps", "--all", "--quiet", "--filter", f"label={LABEL}={directory}"])
