@@ -6,6 +6,7 @@ from typing import Any
 from aiowf.engine.controller import Controller
 from aiowf.engine.normalise import member
 from aiowf.engine.refusal import Refusal, internal, invalid
+from aiowf.engine.rendering import shown_spec
 from aiowf.engine.replay import plan_replay
 from aiowf.engine.run import WorkflowRun
 from aiowf.engine.verbs import Body, choose, text_of
@@ -44,7 +45,7 @@ def resubmitted(run: WorkflowRun, body: Body) -> dict[str, Any]:
     """
     if member(body, "memoized"):
         raise Refusal(12, "memoized: the embedded engine resubmits all of a workflow or nothing")
-    spec = {key: value for key, value in run.shown_spec().items() if key != "shutdown"}
+    spec = {key: value for key, value in shown_spec(run).items() if key != "shutdown"}
     spec["arguments"] = with_parameters(spec.get("arguments") or {}, parameters_of(body))
     kept = {key: value for key, value in run.labels.items() if key not in _OWN_LABELS}
     metadata: dict[str, Any] = {

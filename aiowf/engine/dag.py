@@ -150,14 +150,16 @@ class DagFrame(Frame):
                 self,
             )
         except ExecutionError as error:
-            self.run.node_named(name).message = f"task '{name}' errored: {error}"
-        task.node = self.run.node_named(name)
+            self.run.table.named(name).message = f"task '{name}' errored: {error}"
+        task.node = self.run.table.named(name)
         self._connect(task)
         return task.node
 
     def _begin_loop(self, task: _Task, steps: list[Mapping[str, Any]]) -> None:
         name = task.data["name"]
-        group = self.run.add_group(f"{self.node.name}.{name}", name, "TaskGroup", self.node, self)
+        group = self.run.table.add_group(
+            f"{self.node.name}.{name}", name, "TaskGroup", self.node, self
+        )
         group.template, group.reference = named_by(task.data).values()
         task.node = group
         self.active += 1
@@ -281,8 +283,8 @@ class _LoopFrame(Frame):
                     self,
                 )
             except ExecutionError as error:
-                self.run.node_named(name).message = f"task '{name}' errored: {error}"
-            node = self.run.node_named(name)
+                self.run.table.named(name).message = f"task '{name}' errored: {error}"
+            node = self.run.table.named(name)
         self.node.child(node)
         return node
 

@@ -59,7 +59,7 @@ def execute(run: "WorkflowRun", plan: Plan, call: "Call", owner: Frame) -> Node:
     strategy = plan.data.get("retryStrategy")  # an empty one retries without a limit
     strategy = run.spec.get("retryStrategy") if strategy is None else strategy
     strategy = None if call.is_attempt else strategy
-    node = run.add(
+    node = run.table.add(
         call.name,
         call.display_name,
         "Retry" if strategy is not None else _KINDS[plan.kind][0],
@@ -156,7 +156,7 @@ def _pod(start: _Start) -> None:
     )
     declared = (data.get("outputs") or {}).get("parameters") or ()
     node.pod = PodRun(pod, _deadline(data), declared, start.capture_stdout)
-    run.active_pods += 1
+    run.table.active_pods += 1
     if run.closing(node):
         node.pod.ended = True
         run.settle(node, "Failed", not_started_message(run))

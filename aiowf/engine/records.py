@@ -18,9 +18,9 @@ _INTERRUPTED = (
 )
 _RUN = (
     *("metadata", "spec", "labels", "given", "stored", "version", "generation", "phase", "message"),
-    *("started", "finished", "count", "succeeded", "spent", "revisited", "exported", "claims"),
-    *("shutdown", "retried"),
+    *("started", "finished", "revisited", "exported", "claims", "shutdown", "retried"),
 )
+_TABLE = ("count", "succeeded", "spent")
 _NODE = tuple(
     one.name for one in fields(Node) if one.name not in ("owner", "frame", "pod", "children")
 )
@@ -29,6 +29,7 @@ _NODE = tuple(
 def record_of(run: WorkflowRun) -> dict[str, Any]:
     """Return all that is worth keeping of a workflow, as JSON data."""
     record = {name: getattr(run, name) for name in _RUN}
+    record |= {name: getattr(run.table, name) for name in _TABLE}
     record["nodes"] = [_node_record(node) for node in run.nodes.values()]
     return record
 
@@ -54,6 +55,8 @@ def run_of(host: Host, record: Mapping[str, Any]) -> WorkflowRun:
         KeyError, TypeError: It is no such record.
     """
     run = WorkflowRun(host, **{name: record[name] for name in _RUN})
+    for name in _TABLE:
+        setattr(run.table, name, record[name])
     for one in record["nodes"]:
         node = Node(owner=None, **{name: one[name] for name in _NODE})
         node.outbound = tuple(node.outbound)

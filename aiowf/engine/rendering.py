@@ -29,7 +29,7 @@ def render_head(run: "WorkflowRun") -> dict[str, Any]:
     metadata["annotations"] = {**_POD_NAMES, **(run.metadata.get("annotations") or {})}
     if run.phase:
         status["phase"] = run.phase
-    status["progress"] = f"{run.succeeded}/{run.count}"
+    status["progress"] = f"{run.table.succeeded}/{run.table.count}"
     if run.message:
         status["message"] = run.message
     if run.exported:
@@ -39,8 +39,8 @@ def render_head(run: "WorkflowRun") -> dict[str, Any]:
     conditions = _conditions(run)
     if conditions:
         status["conditions"] = conditions
-    if run.spent is not None:
-        status["resourcesDuration"] = resources(run.spent)
+    if run.table.spent is not None:
+        status["resourcesDuration"] = resources(run.table.spent)
     if run.claims:
         status["persistentVolumeClaims"] = [dict(claim) for claim in run.claims]
     if run.given is not None:
@@ -53,12 +53,19 @@ def render_head(run: "WorkflowRun") -> dict[str, Any]:
 def _conditions(run: "WorkflowRun") -> list[dict[str, str]]:
     conditions = []
     if run.revisited:
-        conditions.append({"type": "PodRunning", "status": str(run.running_pods > 0)})
+        conditions.append({"type": "PodRunning", "status": str(run.table.running_pods > 0)})
     if run.finished is not None:
         conditions.append({"type": "Completed", "status": "True"})
     elif run.retried:
         conditions.append({"type": "Completed", "status": "False"})
     return conditions
+
+
+def shown_spec(run: "WorkflowRun") -> Mapping[str, Any]:
+    """Return the specification as it was submitted, and changed since."""
+    if run.given is None:
+        return run.spec
+    return {**run.given, **{k: run.spec[k] for k in ("suspend", "shutdown") if k in run.spec}}
 
 
 def render(
@@ -81,7 +88,7 @@ def render(
         nodes = render_nodes(run.nodes, "local/" if run.given is not None else f"local/{run.name}")
         status = {**status, "nodes": nodes}
     if fields is None or fields.wants(f"{prefix}spec"):
-        return {"metadata": head["metadata"], "spec": run.shown_spec(), "status": status}
+        return {"metadata": head["metadata"], "spec": shown_spec(run), "status": status}
     return {"metadata": head["metadata"], "status": status}
 
 

@@ -132,7 +132,7 @@ class RetryFrame(Frame):
             )
             return self.run.execute(call, self)
         finally:
-            child = self.run.node_named(name)
+            child = self.run.table.named(name)
             self.node.child(child)
             self.attempts.append(child)
 

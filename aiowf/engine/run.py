@@ -1,25 +1,25 @@
-"""One running workflow: its nodes, and what moves them."""
+"""One running workflow: its state, and what moves it."""
 
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, Protocol
 
-from attrs import define, field
+from attrs import Factory, define, field
 
-from aiowf.engine import naming
 from aiowf.engine.calls import Call
 from aiowf.engine.clock import Clock, Timer
-from aiowf.engine.closing import close_down, close_late, closing_message
+from aiowf.engine.closing import close_down, close_late
 from aiowf.engine.execution import execute
 from aiowf.engine.frames import Frame
-from aiowf.engine.nodes import UNSUCCESSFUL, Node, pod_seconds
-from aiowf.engine.plan import ExecutionError, Plans, named_by
+from aiowf.engine.node_table import NodeTable
+from aiowf.engine.nodes import Node, pod_seconds
+from aiowf.engine.plan import Plans, named_by
 from aiowf.engine.pods import Ending, claim_volumes, resolve_volumes
 from aiowf.engine.rendering import render_head
-from aiowf.engine.replay import Replay, remains
-from aiowf.engine.variables import failures, global_variables
+from aiowf.engine.replay import Replay
+from aiowf.engine.root import RootFrame
+from aiowf.engine.variables import global_variables
 from aiowf.manifest import Volume
 from aiowf.wire import labels
 
@@ -49,32 +49,6 @@ class Host(Protocol):
 
 
 @define(eq=False)
-class _RootFrame(Frame):
-    """Owns the entry node and the exit handler's."""
-
-    def advance(self, child: Node) -> None:
-        """Go on to the exit handler, or to the end."""
-        if child is self.run.exit_node:
-            self.run.finish()
-        else:
-            self.run.entry_done()
-
-
-def _nobody() -> Node:
-    """The node around the entry node: there is none, so its id is empty."""
-    return Node(
-        id="",
-        name="",
-        display_name="",
-        type="",
-        template=None,
-        boundary="",
-        owner=None,
-        started=0.0,
-    )
-
-
-@define(eq=False)
 class WorkflowRun:
     """A workflow that was accepted.
 
@@ -100,16 +74,9 @@ class WorkflowRun:
     message: str = ""
     started: float | None = None
     finished: float | None = None
-    nodes: dict[str, Node] = field(factory=dict)
-    # Of all counted nodes: how many there are, and how many succeeded.
-    count: int = 0
-    succeeded: int = 0
-    # Pod nodes that are not fulfilled; what the workflow's parallelism limits.
-    active_pods: int = 0
-    # Pods whose process has started and not ended; from the end of the workflow on, as it was then.
-    running_pods: int = 0
-    # Seconds of all finished pods.
-    spent: float | None = None
+    table: NodeTable = field(
+        default=Factory(lambda self: NodeTable(self.name, self.host.clock), takes_self=True)
+    )
     # Whether the controller has looked at the workflow again after its start.
     revisited: bool = False
     # Output parameters with a global name, in order.
@@ -121,18 +88,13 @@ class WorkflowRun:
     shutdown: str = ""
     too_late: bool = False
     variables: dict[str, str] = field(factory=dict)
-    entry_node: Node | None = None
-    exit_node: Node | None = None
     # Frames that would start a child but for the workflow's parallelism, or its suspension.
     starved: dict[Frame, None] = field(factory=dict)
     _events: deque[Node] = field(factory=deque)
     _timers: set[Timer] = field(factory=set)
     _plans: Plans = field(factory=Plans)
     volumes: list[Volume] = field(factory=list)
-    # Of the run before a retry: what is kept of it and not met again yet.
-    replay: Replay = field(factory=Replay)
     retried: bool = False
-    _root: Frame = field(init=False)
 
     @property
     def name(self) -> str:
@@ -145,6 +107,11 @@ class WorkflowRun:
         return str(self.metadata["namespace"])
 
     @property
+    def nodes(self) -> dict[str, Node]:
+        """Its nodes by id."""
+        return self.table.by_id
+
+    @property
     def is_suspended(self) -> bool:
         """Whether it starts nothing until resumed."""
         return bool(self.spec.get("suspend")) and not self.shutdown and not self.too_late
@@ -153,14 +120,13 @@ class WorkflowRun:
     def is_full(self) -> bool:
         """Whether as many pods run as the specification allows."""
         limit = self.spec.get("parallelism")
-        return limit is not None and self.active_pods >= limit
+        return limit is not None and self.table.active_pods >= limit
 
     def start(self) -> None:
         """Start the entrypoint."""
         self.started = self.host.clock.time()
         self.phase = "Running"
-        self.nodes = {}
-        self.count = self.succeeded = self.active_pods = self.running_pods = 0
+        self.table.clear()
         self._relabel()
         self._move(self._enter)
         self.revisited = self.finished is None
@@ -173,9 +139,8 @@ class WorkflowRun:
             arguments: The workflow's arguments from now on.
         """
         now = self.host.clock.time()
-        left = [node for one, node in self.nodes.items() if one not in replay.kept]
-        self.nodes = remains(self.nodes, replay, now)
-        self.replay, self.retried = replay, True
+        left = self.table.rewind(replay, now)
+        self.retried = True
         self.spec = {key: value for key, value in self.spec.items() if key != "shutdown"}
         self.spec["arguments"] = arguments
         if self.given is not None:
@@ -183,8 +148,7 @@ class WorkflowRun:
         self.phase = self.message = self.shutdown = ""
         self.started, self.finished = now, None
         self.too_late = self.closed = False
-        self.entry_node = self.exit_node = None
-        self.exported, self.spent = {}, None
+        self.exported = {}
         self.labels = {k: v for k, v in self.labels.items() if k != labels.ARGO_COMPLETED}
         return left
 
@@ -197,22 +161,7 @@ class WorkflowRun:
         self.claims = claim_volumes(self.name, self.spec)
         volumes = [*(self.spec.get("volumes") or ()), *self.claims]
         self.volumes = resolve_volumes(volumes, self.variables)
-        self._root = _RootFrame(self, _nobody())
-        self._root.submit(self._enter_entrypoint)
-        self._root.fill()
-
-    def _enter_entrypoint(self) -> None:
-        arguments = self.spec.get("arguments") or {}
-        try:
-            call = Call(
-                name=self.name,
-                display_name=self.name,
-                template=self.spec["entrypoint"],
-                arguments=arguments,
-            )
-            self.execute(call, self._root)
-        except ExecutionError as error:
-            self._end("Error", f"error in entry template execution: {error}")
+        RootFrame(self).start()
 
     # What moves the workflow: every change goes through _move, and so does its failure.
 
@@ -223,7 +172,7 @@ class WorkflowRun:
             self._pump()
         except Exception as error:  # one workflow must not take the others along
             _log.exception("the workflow %s/%s failed the engine", self.namespace, self.name)
-            self._end("Error", f"the embedded engine failed: {type(error).__name__}: {error}")
+            self.end("Error", f"the embedded engine failed: {type(error).__name__}: {error}")
         self.host.changed(self, at_once=self.finished is not None)
 
     def _pump(self) -> None:
@@ -252,42 +201,6 @@ class WorkflowRun:
 
     # Nodes.
 
-    def node_named(self, name: str) -> Node:
-        """Return the node of a name."""
-        return self.nodes[naming.node_id(self.name, name)]
-
-    def add(self, name: str, display_name: str, kind: str, **more: Any) -> Node:
-        """Add a node of a type; `more` are further attributes of it."""
-        node_id = naming.node_id(self.name, name)
-        before = self.replay.times.get(node_id)
-        node = Node(
-            id=node_id,
-            name=name,
-            display_name=display_name,
-            type=kind,
-            started=self.host.clock.time() if before is None else before.started,
-            **more,
-        )
-        self.nodes[node.id] = node
-        self.count += node.counted
-        return node
-
-    def add_group(
-        self, name: str, display_name: str, kind: str, boundary: Node, owner: Frame
-    ) -> Node:
-        """Add a StepGroup or a TaskGroup."""
-        return self.add(
-            name,
-            display_name,
-            kind,
-            template=None,
-            scope=boundary.inside,
-            boundary=boundary.id,
-            owner=owner,
-            flag={},
-            on_exit=boundary.on_exit,
-        )
-
     def skip(
         self,
         name: str,
@@ -298,7 +211,7 @@ class WorkflowRun:
         message: str,
     ) -> Node:
         """Add the node of a step or task that does not run."""
-        node = self.add(
+        node = self.table.add(
             name,
             step["name"],
             "Skipped",
@@ -311,36 +224,18 @@ class WorkflowRun:
         self.settle(node, phase, message)
         return node
 
-    def mark(self, node: Node, phase: str, message: str = "") -> None:
-        """End a node."""
-        node.phase = phase
-        node.message = message
-        before = self.replay.times.get(node.id)
-        is_kept = before is not None and before.phase == phase
-        node.finished = before.finished if before and is_kept else self.host.clock.time()
-        if node.counted and phase == "Succeeded":
-            self.succeeded += 1
-        if node.pod is not None:
-            self.active_pods -= 1
-
     def settle(self, node: Node, phase: str, message: str = "") -> None:
         """End a node, and let its owner know."""
-        self.mark(node, phase, message)
+        self.table.mark(node, phase, message)
         self._events.append(node)
 
     def reuse(self, name: str, owner: Frame) -> Node | None:
         """Put a node of the run before a retry into its place, if it is kept."""
-        taken = self.replay.take(naming.node_id(self.name, name))
-        for node in taken:
-            self.nodes[node.id] = node
-            self.count += node.counted
-            self.succeeded += node.counted and node.phase == "Succeeded"
-            self.export((node.outputs or {}).get("parameters") or ())
-            seconds = pod_seconds(node)
-            if seconds is not None:
-                self.spent = (self.spent or 0.0) + seconds
+        taken = self.table.take(name)
         if not taken:
             return None
+        for node in taken:
+            self.export((node.outputs or {}).get("parameters") or ())
         taken[0].owner = owner
         self._events.append(taken[0])
         return taken[0]
@@ -355,9 +250,9 @@ class WorkflowRun:
         """Take note that the process of a pod runs."""
         assert node.pod is not None
         node.pod.started = self.host.clock.time()
-        if self.closed or self.nodes.get(node.id) is not node:
+        if self.closed or not self.table.holds(node):
             return
-        self.running_pods += 1
+        self.table.running_pods += 1
         if node.fulfilled:
             return
         node.phase = "Running"
@@ -373,9 +268,9 @@ class WorkflowRun:
         """Take note of the end of a pod."""
         assert node.pod is not None
         node.pod.ended = True
-        if self.closed or self.nodes.get(node.id) is not node:
+        if self.closed or not self.table.holds(node):
             return
-        self.running_pods -= node.pod.started is not None
+        self.table.running_pods -= node.pod.started is not None
         if node.fulfilled:
             return
 
@@ -383,8 +278,7 @@ class WorkflowRun:
             node.outputs = ending.outputs
             self.export((ending.outputs or {}).get("parameters") or ())
             self.settle(node, ending.phase, ending.message)
-            if node.pod is not None and node.pod.started is not None:
-                self.spent = (self.spent or 0.0) + (node.finished or 0.0) - node.pod.started
+            self.table.spend(pod_seconds(node))
 
         self._move(end)
 
@@ -418,46 +312,8 @@ class WorkflowRun:
 
     # The end.
 
-    def entry_done(self) -> None:
-        """Run the exit handler, if there is one; else end."""
-        handler = self.spec.get("onExit")
-        entry = self.nodes[self.name]
-        self.entry_node = entry
-        if not handler or self.shutdown == "Terminate":
-            self.finish()
-            return
-        now = self.host.clock.time()
-        self.variables["workflow.status"] = entry.phase
-        self.variables["workflow.failures"] = failures(self)
-        self.variables["workflow.duration"] = f"{now - (self.started or now):f}"
-        name = f"{self.name}.onExit"
-        call = Call(
-            name=name,
-            display_name=name,
-            template=handler,
-            arguments=self.spec.get("arguments") or {},
-            flag={"hooked": True},
-            on_exit=True,
-        )
-        self.starved.clear()
-        self._root.active += 1
-        with suppress(ExecutionError):  # its node is in phase Error, and says why
-            self.execute(call, self._root)
-        self.exit_node = self.node_named(name)
-
-    def finish(self) -> None:
-        """End the workflow as its entry node and its exit handler say."""
-        entry, handler = self.entry_node, self.exit_node
-        assert entry is not None
-        if entry.phase in UNSUCCESSFUL:
-            stopped = closing_message(self) if self.shutdown else entry.message
-            self._end(entry.phase, stopped)
-        elif handler is not None and handler.phase in UNSUCCESSFUL:
-            self._end(handler.phase, handler.message)
-        else:
-            self._end("Succeeded", "")
-
-    def _end(self, phase: str, message: str) -> None:
+    def end(self, phase: str, message: str) -> None:
+        """End the workflow: kill what still runs, and forget what would follow."""
         self.phase, self.message = phase, message
         self.finished = self.host.clock.time()
         self.close()
@@ -467,7 +323,7 @@ class WorkflowRun:
             node.owner = node.frame = None
             if node.pod is not None and not node.pod.ended:
                 self.host.kill_pod(self, node)
-        self._plans, self.replay = Plans(), Replay()
+        self._plans, self.table.replay = Plans(), Replay()
         self.host.completed(self)
 
     def close(self) -> None:
@@ -484,15 +340,6 @@ class WorkflowRun:
             **self.labels,
             labels.ARGO_COMPLETED: "true" if self.finished is not None else "false",
             labels.ARGO_PHASE: self.phase,
-        }
-
-    def shown_spec(self) -> dict[str, Any]:
-        """Return the specification as it was submitted, and changed since."""
-        if self.given is None:
-            return self.spec
-        return {
-            **self.given,
-            **{k: self.spec[k] for k in ("suspend", "shutdown") if k in self.spec},
         }
 
     def head(self) -> dict[str, Any]:

@@ -44,7 +44,9 @@ class StepsFrame(Frame):
             self._succeed()
             return
         name = f"{self.node.name}[{self.number}]"
-        self.group = self.run.add_group(name, f"[{self.number}]", "StepGroup", self.node, self)
+        self.group = self.run.table.add_group(
+            name, f"[{self.number}]", "StepGroup", self.node, self
+        )
         self._connect(before, self.group)
         self.steps = {}
         try:
@@ -101,7 +103,7 @@ class StepsFrame(Frame):
                     self,
                 )
             except ExecutionError as error:
-                child = self.run.node_named(name)
+                child = self.run.table.named(name)
                 group.child(child)
                 text = f"step group deemed errored due to child {name} error: {error}"
                 self._fail_group("Error", text)
@@ -127,7 +129,7 @@ class StepsFrame(Frame):
             if child.phase in UNSUCCESSFUL and not continues(self.steps[child.id][1], child.phase):
                 self._fail_group("Failed", f"child '{child.id}' failed")
                 return
-        self.run.mark(self.group, "Succeeded")
+        self.run.table.mark(self.group, "Succeeded")
         for step in self.bound.data["steps"][self.number]:
             self._remember(step)
         self._next_group()
@@ -144,7 +146,7 @@ class StepsFrame(Frame):
     def _fail_group(self, phase: str, message: str) -> None:
         assert self.group is not None
         self.waiting.clear()
-        self.run.mark(self.group, phase, message)
+        self.run.table.mark(self.group, phase, message)
         self.node.outbound = self._outbound()
         self.run.settle(self.node, "Failed", message)
 
