@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _announce(listening: Listening) -> None:
-    print(f"ARGO_SERVER={listening.server} ARGO_SECURE=false")
+    print(f"ARGO_SERVER={listening.server} ARGO_SECURE=false ARGO_HTTP1=true")
     if listening.token_is_new or (listening.token and listening.token_path is None):
         print(f"ARGO_TOKEN='Bearer {listening.token}'")
     elif listening.token:

@@ -20,7 +20,7 @@ from aiowf.engine.authority import Authority
 from aiowf.engine.browsers import Doorkeeper
 from aiowf.engine.claims import Claims
 from aiowf.engine.directories import remove_tree
-from aiowf.engine.exchange import CONTROLLER, TEMPLATES
+from aiowf.engine.exchange import CONTROLLER, KEPT, TEMPLATES
 from aiowf.engine.executor import ProcessExecutor
 from aiowf.engine.executor.containers import (
     Containers,
@@ -186,6 +186,7 @@ async def engine(
         if database is not None:
             kept = keep(database, app[CONTROLLER], app[TEMPLATES])
             app.on_shutdown.append(await stack.enter_async_context(kept))
+            app[KEPT] = database.settle
         await _listen(stack, app, settings)
         yield app
 

@@ -1,7 +1,8 @@
 """The engine's database: what has finished, and the templates, outlive the engine.
 
 One SQLite file, which one engine has for itself. Changes are written in the background, whole
-transactions at a time; the latest state of each workflow is what counts.
+transactions at a time; the latest state of each workflow is what counts. Nobody hears of a workflow
+that was created, has finished or was deleted, or of a template, before that is written.
 """
 
 import asyncio
@@ -56,13 +57,19 @@ class Database:
     _news: asyncio.Event = field(factory=asyncio.Event)
     # Held while changes are written.
     _writing: asyncio.Lock = field(factory=asyncio.Lock)
+    # How many changes must be written before anybody hears of them, and how many of them were.
+    _owed: int = 0
+    _paid: int = 0
 
     def note_workflow(self, run: WorkflowRun, *, deleted: bool) -> None:
-        """Take note that a workflow has changed."""
-        self._note((_WORKFLOW, run.namespace, run.name), None if deleted else run)
+        """Take note that a workflow has changed; its beginning and its end are owed to readers."""
+        key = (_WORKFLOW, run.namespace, run.name)
+        self._owed += deleted or run.finished is not None or not run.phase
+        self._note(key, None if deleted else run)
 
     def note_template(self, key: Key, template: Data | None) -> None:
         """Take note that a template was stored or (None) deleted."""
+        self._owed += 1
         self._note(key, template)
 
     def _note(self, key: Key, change: WorkflowRun | Data | None) -> None:
@@ -102,9 +109,15 @@ class Database:
             # However much there is to write, most of the time is for other things.
             await asyncio.sleep(max(_PAUSE, 9 * (loop.time() - began)))
 
+    async def settle(self) -> None:
+        """Return once every beginning and end so far is written, or cannot be."""
+        if self._paid < self._owed:
+            await self.flush()
+
     async def flush(self) -> None:
         """Write what is not written yet; what cannot be written is told, and kept for later."""
         async with self._writing:
+            owed = self._owed
             changes, self._changes = self._changes, {}
             rows: list[tuple[Key, bytes | None]] = [
                 (key, None if one is None else _encoded(one)) for key, one in changes.items()
@@ -120,6 +133,7 @@ class Database:
                 if not isinstance(error, EngineError):
                     raise
                 self.tell(f"{error.message}; it is tried again with the next change")
+            self._paid = owed
 
     async def _write(self, rows: Iterable[tuple[Key, bytes | None]]) -> None:
         try:

@@ -1,5 +1,6 @@
 """What the handlers of requests share: the parts of the application, bodies and answers."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -16,7 +17,13 @@ CONTROLLER = web.AppKey("controller", Controller)
 ADMISSION = web.AppKey("admission", Admission)
 JOURNAL = web.AppKey("journal", Journal)
 TEMPLATES = web.AppKey("templates", Templates)
+# Is awaited before anything is answered: what clients hear of has been kept, where anything is.
+KEPT = web.AppKey[Callable[[], Awaitable[None]]]("kept")
 NO_TIMES = {"startedAt": None, "finishedAt": None}
+
+
+async def nothing_to_keep() -> None:
+    """Keep nothing."""
 
 
 def answer(data: Any, status: int = 200) -> web.Response:

@@ -11,7 +11,16 @@ from aiowf.engine.authority import is_same
 from aiowf.engine.browsers import Doorkeeper
 from aiowf.engine.clock import Clock, timestamp
 from aiowf.engine.controller import Controller, Gone, ignore
-from aiowf.engine.exchange import ADMISSION, CONTROLLER, JOURNAL, TEMPLATES, answer, body_of
+from aiowf.engine.exchange import (
+    ADMISSION,
+    CONTROLLER,
+    JOURNAL,
+    KEPT,
+    TEMPLATES,
+    answer,
+    body_of,
+    nothing_to_keep,
+)
 from aiowf.engine.fields import parse_fields
 from aiowf.engine.journal import Journal, refused
 from aiowf.engine.listing import find, integer, list_workflows
@@ -68,7 +77,9 @@ def create_app(
         namespace: The namespace that clients are told to use, if any.
     """
     door = (doorkeeper or Doorkeeper()).middleware()
-    app = web.Application(middlewares=[door, _authenticate, _refuse], client_max_size=_MAX_BODY)
+    app = web.Application(
+        middlewares=[door, _authenticate, _refuse, _keep], client_max_size=_MAX_BODY
+    )
     controller = Controller(
         executor, clock or Clock(), grace, claim_gone=claim_gone, workflow_gone=workflow_gone
     )
@@ -79,6 +90,7 @@ def create_app(
     app[ADMISSION] = Admission(executor, templates)
     app[_TOKEN] = token or ""
     app[JOURNAL] = journal or Journal()
+    app[KEPT] = nothing_to_keep
     app.cleanup_ctx.append(_life_of(controller))
     _add_routes(app, {**_INFO, "managedNamespace": namespace} if namespace else _INFO)
     return app
@@ -155,6 +167,14 @@ async def _refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
         return answer(refusal.answer(), refusal.status)
     except web.HTTPRequestEntityTooLarge:
         return answer(invalid(f"Request entity too large: limit is {_MAX_BODY}").answer(), 400)
+
+
+@web.middleware
+async def _keep(request: web.Request, handler: Handler) -> web.StreamResponse:
+    response = await handler(request)
+    if not response.prepared:
+        await request.app[KEPT]()
+    return response
 
 
 def _constant(data: Any) -> Handler:

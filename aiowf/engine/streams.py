@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from aiowf.engine.exchange import KEPT
 from aiowf.engine.refusal import Refusal
 
 KEEPALIVE = 15.0  # seconds
@@ -36,6 +37,7 @@ class Stream:
 
     async def send(self, messages: list[Any]) -> None:
         """Send messages: JSON data, each of them framed."""
+        await self._request.app[KEPT]()
         frame = b"data: %b \n\n\n" if self._sse else b"%b\n"
         await self._write(b"".join(frame % orjson.dumps(message) for message in messages))
 

@@ -32,6 +32,7 @@ STEPS = {
         {"name": "bad", "container": {"image": "i", "command": ["false"]}},
     ],
 }
+TEMPLATE = {"metadata": {"name": "t"}, "spec": STEPS}
 
 
 def sleeping(*command: str, **spec: Any) -> dict[str, Any]:
@@ -89,12 +90,11 @@ ENDED = b'"type":"Completed","status":"True"'
 
 async def test_what_has_finished_survives(tmp_path: Path) -> None:
     """Workflows and templates are the same after a restart; a retry goes on from there."""
-    template = {"metadata": {"name": "t"}, "spec": STEPS}
     async with engine(tmp_path) as client:
         await create(client, "wf", STEPS)
         await until(client, "wf", ENDED)
-        await call(client, "POST", TEMPLATES, {"template": template})
-        await call(client, "POST", TEMPLATES, {"template": template | {"metadata": {"name": "no"}}})
+        await call(client, "POST", TEMPLATES, {"template": TEMPLATE})
+        await call(client, "POST", TEMPLATES, {"template": TEMPLATE | {"metadata": {"name": "no"}}})
         await call(client, "DELETE", f"{TEMPLATES}/no")
         await create(client, "gone", sleeping("true"))
         await until(client, "gone", ENDED)
@@ -171,8 +171,8 @@ def names(path: Path) -> set[str]:
         return {name for (name,) in connection.execute("SELECT name FROM records")}
 
 
-async def test_a_killed_engine_leaves_a_whole_file(tmp_path: Path) -> None:
-    """After SIGKILL what was written is there, and nothing else."""
+async def test_a_killed_engine_forgets_nothing_that_it_told(tmp_path: Path) -> None:
+    """Right after SIGKILL what was answered or seen is there: an end, a creation, a deletion."""
     db = tmp_path / "db"
     token = {"Authorization": "Bearer t"}
     killed = await launch(directory=tmp_path, db=db, token="t")
@@ -181,18 +181,39 @@ async def test_a_killed_engine_leaves_a_whole_file(tmp_path: Path) -> None:
         async with ClientSession("http://e", headers=token, connector=connector) as client:
             await create(client, "wf", sleeping("true"))
             await until(client, "wf", ENDED)
-            while not await asyncio.to_thread(has_been_written, db):
-                await asyncio.sleep(0.05)  # Nobody is told when the file has changed.
-        os.kill(killed.pid, signal.SIGKILL)
+            await call(client, "POST", TEMPLATES, {"template": TEMPLATE})
+            await create(client, "gone", sleeping("sleep", "600"))
+            await call(client, "DELETE", f"{WORKFLOWS}/gone")
+            await create(client, "ran", sleeping("sleep", "600"))
+            os.kill(killed.pid, signal.SIGKILL)
         await killed.died
         await killed.aclose()
     async with engine(tmp_path) as client:
-        assert (await call(client, "GET", f"{WORKFLOWS}/wf"))["status"]["phase"] == "Succeeded"
+        items = (await call(client, "GET", WORKFLOWS))["items"]
+        phases = {item["metadata"]["name"]: item["status"]["phase"] for item in items}
+        assert phases == {"wf": "Succeeded", "ran": "Error"}
+        assert (await call(client, "GET", f"{TEMPLATES}/t"))["metadata"]["name"] == "t"
 
 
-def has_been_written(path: Path) -> bool:
-    """Return whether the log of a database holds the end of a workflow."""
-    return b'"phase":"Succeeded"' in path.with_name(f"{path.name}-wal").read_bytes()
+async def test_a_stream_waits_until_an_end_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a watch nor a question tells of an end that is not in the file."""
+    written: list[bytes] = []
+    write = Database._write
+
+    async def slow(self: Database, rows: Any) -> None:
+        rows = list(rows)
+        await asyncio.sleep(0.05)
+        await write(self, rows)
+        written.extend(data for _, data in rows if data)
+
+    monkeypatch.setattr(Database, "_write", slow)
+    async with engine(tmp_path) as client:
+        await create(client, "wf", sleeping("true"))
+        assert any(b'"name":"wf"' in row for row in written)
+        await until(client, "wf", ENDED)
+        assert any(b'"phase":"Succeeded","message"' in row for row in written)
 
 
 def spoil(path: Path, how: str) -> None:

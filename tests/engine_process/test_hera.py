@@ -12,6 +12,7 @@ import pytest
 from hera.exceptions import HeraException, NotFound
 from hera.workflows import (
     DAG,
+    ClusterWorkflowTemplate,
     Parameter,
     Step,
     Steps,
@@ -24,13 +25,18 @@ from hera.workflows import (
 )
 from hera.workflows.async_service import AsyncWorkflowsService
 from hera.workflows.models import (
+    ClusterWorkflowTemplateCreateRequest,
+    ClusterWorkflowTemplateLintRequest,
     SubmitOpts,
     WorkflowCreateRequest,
     WorkflowLintRequest,
     WorkflowResubmitRequest,
+    WorkflowResumeRequest,
     WorkflowRetryRequest,
+    WorkflowSetRequest,
     WorkflowStopRequest,
     WorkflowSubmitRequest,
+    WorkflowSuspendRequest,
     WorkflowTemplateCreateRequest,
     WorkflowTemplateLintRequest,
     WorkflowTemplateUpdateRequest,
@@ -58,7 +64,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ) as process,
     ):
         assert process.stdout is not None
-        server = process.stdout.readline().split()[0].removeprefix("ARGO_SERVER=")
+        server, *others = process.stdout.readline().split()
+        assert others == ["ARGO_SECURE=false", "ARGO_HTTP1=true"]
+        server = server.removeprefix("ARGO_SERVER=")
         process.stdout.readline()
         yield f"http://{server}"
         process.send_signal(signal.SIGTERM)
@@ -273,3 +281,72 @@ async def test_the_async_service(host: str) -> None:
         assert (await service.get_workflow_template("atemplate")).metadata.generation == 1
         assert len((await service.list_workflow_templates()).items or []) >= 1
         await service.delete_workflow_template("atemplate")
+
+
+async def test_waits_and_logs_of_the_async_service(host: str) -> None:
+    """A workflow is created and waited for, its logs are read, and it is made again."""
+    async with AsyncWorkflowsService(
+        host=host, token="Bearer secret", namespace=NAMESPACE
+    ) as service:
+        with (
+            Workflow(
+                name="awaited", namespace=NAMESPACE, entrypoint="main", workflows_service=service
+            ) as workflow,
+            Steps(name="main"),
+        ):
+            say(name="first", arguments={"text": "hello"})
+        await workflow.async_lint()
+        done = await workflow.async_create(wait=True, poll_interval=POLL)
+        assert done.status.phase == "Succeeded"
+        pod = next(node for node in done.status.nodes.values() if node.type == "Pod")
+        # Hera reads one entry only.
+        await service.workflow_logs("awaited", container="main", grep="hell")
+        await service.workflow_logs(
+            "awaited", container="main", selector="workflows.argoproj.io/workflow=awaited"
+        )
+        name = f"awaited-{pod.template_name}-{pod.id.rpartition('-')[2]}"
+        await service.pod_logs("awaited", name, container="main", tail_lines="1")
+        again = await service.resubmit_workflow("awaited", WorkflowResubmitRequest())
+        assert again.metadata.generate_name == "awaited-"
+        assert (await service.get_version()).version.startswith("v4.")
+        await service.get_info()
+        await service.get_user_info()
+        assert not (await service.list_archived_workflows()).items
+
+
+async def test_suspension_and_cluster_templates_of_the_async_service(host: str) -> None:
+    """Suspend, set outputs, resume, and submit from a ClusterWorkflowTemplate."""
+    async with AsyncWorkflowsService(
+        host=host, token="Bearer secret", namespace=NAMESPACE
+    ) as service:
+        workflow = waiting("held", service)
+        await workflow.async_create(wait=False)
+        held = await service.suspend_workflow("held", WorkflowSuspendRequest())
+        assert held.spec.suspend is True
+        node = "displayName=wait"
+        await service.set_workflow(
+            "held", WorkflowSetRequest(message="seen", node_field_selector=node)
+        )
+        await service.resume_workflow("held", WorkflowResumeRequest())
+        await service.resume_workflow("held", WorkflowResumeRequest(node_field_selector=node))
+        assert (await workflow.async_wait(poll_interval=POLL)).status.phase == "Succeeded"
+        with ClusterWorkflowTemplate(
+            name="everywhere", entrypoint="say", arguments={"text": "from everywhere"}
+        ) as template:
+            say()
+        built = template.build()
+        await service.lint_cluster_workflow_template(
+            ClusterWorkflowTemplateLintRequest(template=built)
+        )
+        await service.create_cluster_workflow_template(
+            ClusterWorkflowTemplateCreateRequest(template=built)
+        )
+        made = await service.submit_workflow(
+            WorkflowSubmitRequest(
+                resource_kind="ClusterWorkflowTemplate", resource_name="everywhere"
+            )
+        )
+        assert made.metadata.generate_name == "everywhere-"
+        await service.delete_cluster_workflow_template("everywhere")
+        with pytest.raises(HeraException, match="no cron workflows"):
+            await service.list_cron_workflows()
