@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from aiowf.cli.completion import OPERATION
 from aiowf.cli.errors import CommandError, Exit, code_of, line_of, say
 from aiowf.cli.output import (
     has_yaml,
@@ -21,7 +22,7 @@ from aiowf.errors import AiowfError
 
 
 @click.command()
-@click.argument("targets", nargs=-1, required=True, metavar="FILE.py:OP…")
+@click.argument("targets", nargs=-1, required=True, type=OPERATION, metavar="FILE.py:OP…")
 @click.option(
     "-o",
     "--output",
@@ -61,7 +62,7 @@ def _document(data: Any) -> str:
 
 
 @click.command()
-@click.argument("targets", nargs=-1, required=True, metavar="FILE…")
+@click.argument("targets", nargs=-1, required=True, type=OPERATION, metavar="FILE…")
 @click.option("--offline", is_flag=True, help="Do not ask the server, even if one is named.")
 @output_option
 @connection_options

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aiowf.cli.calling import as_operation, becomes_workflow, call, check_calls
+from aiowf.cli.completion import OPERATION
 from aiowf.cli.embedded import engine_options, engine_settings
 from aiowf.cli.errors import CommandError, Exit, code_of, report_failure, say
 from aiowf.cli.listing import Since
@@ -40,7 +41,7 @@ _ID = click.option("--id", metavar="TEXT", help="The same id attaches to the sam
 
 
 @click.command()
-@click.argument("targets", nargs=-1, required=True, metavar="FILE.py:OP…")
+@click.argument("targets", nargs=-1, required=True, type=OPERATION, metavar="FILE.py:OP…")
 @click.option("--files", "directory", type=click.Path(file_okay=False), metavar="DIRECTORY",
               help="Save the files that come back there.")  # fmt: skip
 @click.option("-a", "--arg", "arguments", multiple=True, metavar="VALUE",
@@ -127,7 +128,7 @@ async def _run(
 
 
 @click.command()
-@click.argument("files", nargs=-1, metavar="[FILE.yaml…]")
+@click.argument("files", nargs=-1, type=click.Path(allow_dash=True), metavar="[FILE.yaml…]")
 @click.option("--from", "template", metavar="KIND/NAME",
               help="A stored template instead: workflowtemplate/etl.")  # fmt: skip
 @click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE",

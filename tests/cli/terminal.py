@@ -77,7 +77,9 @@ class Terminal:
 
 
 @contextmanager
-def terminal(*words: str, columns: int = 80, rows: int = 24, **environ: str) -> Iterator[Terminal]:
+def terminal(
+    *words: str, program: str = AIOWF, columns: int = 80, rows: int = 24, **environ: str
+) -> Iterator[Terminal]:
     """Run a command in a terminal; it is killed at the end of the block if it still runs."""
     said = {**os.environ, "TERM": "xterm-256color", **environ}
     for name in ("COLUMNS", "LINES"):
@@ -85,7 +87,7 @@ def terminal(*words: str, columns: int = 80, rows: int = 24, **environ: str) -> 
     pid, descriptor = pty.fork()
     if pid == 0:
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        os.execve(AIOWF, [AIOWF, *words], said)
+        os.execvpe(program, [program, *words], said)
     shown = Terminal(pid, descriptor, columns, rows)
     try:
         yield shown

@@ -1,7 +1,7 @@
 """What `aiowf doctor` finds."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,10 @@ from cli_testing import Done
 from mock_kafka import MockCluster
 from respx_server import serve
 
+from aiowf.argo import ArgoSession
 from aiowf.cli.doctor.finding import (
+    Answer,
+    Finding,
     judge_clock,
     judge_disk,
     judge_images,
@@ -20,9 +23,13 @@ from aiowf.cli.doctor.finding import (
     judge_topic,
     judge_version,
 )
+from aiowf.cli.doctor.server import check_server
 
 Command = Callable[..., Done]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LOOKS: Mapping[str, Answer] = {"list": "unknown", "get": "allowed"}
+DENIED: Mapping[str, Answer] = {"get": "unknown", "create": "denied"}
+CHANGES: Mapping[str, Answer] = {"list": "allowed", "stop": "allowed", "delete": "allowed"}
 
 
 @pytest.mark.parametrize(
@@ -35,9 +42,22 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         (judge_version("v4.1.2"), "ok", "Argo v4.1.2"),
         (judge_version("v3.4.0"), "warn", "which is old"),
         (judge_version(None), "warn", "the server says nothing"),
-        (judge_permissions("ns", [], []), "ok", "may list, get, create and watch"),
-        (judge_permissions("ns", ["create"], ["get"]), "fail", "may not create workflows in"),
-        (judge_permissions("ns", [], ["get"]), "warn", "nobody can say"),
+        (
+            judge_permissions("ns", {"get": "allowed"}),
+            "ok",
+            "may get workflows in namespace ns; `--",
+        ),
+        (
+            judge_permissions("ns", {**LOOKS, **CHANGES}),
+            "ok",
+            "may list, get, stop and delete workflows",
+        ),
+        (
+            judge_permissions("ns", DENIED),
+            "fail",
+            "may not create workflows",
+        ),
+        (judge_permissions("ns", {"get": "unknown", "list": "allowed"}), "warn", "nobody can say"),
         (judge_topic("t", 0, 12), "warn", "t does not exist"),
         (judge_topic("t", 3, 12), "ok", "t with 3 partitions"),
         (judge_images("python", None, embedded=False), "warn", "no runtime image"),
@@ -83,7 +103,15 @@ def test_an_engine_that_is_well(found: Any, aiowf: Command) -> None:
     ]
     done = aiowf("doctor")
     assert (0, "") == (done.code, done.err)
-    assert "✓ permissions: may list, get, create and watch workflows" in done.out
+    assert "✓ permissions: may list, get, create and watch workflows in namespace" in done.out
+
+
+@pytest.mark.usefixtures("server")
+def test_stop_and_delete_are_tried_where_asked(found: Any, aiowf: Command) -> None:
+    """A workflow is created, stopped and deleted; nothing of it is left."""
+    state, said = found("--try")["permissions"]
+    assert ("ok", True) == (state, said.startswith("may list, get, create, watch, stop and delete"))
+    assert "[]" == aiowf("list", "--prefix", "aiowf-doctor-", "-o", "json").out.strip()
 
 
 def test_without_a_server_the_engine_is_tried(found: Any) -> None:
@@ -142,11 +170,8 @@ def test_kafka_and_its_topic(
     assert ("fail", True) == (state, "nobody listens at this address" in said)
 
 
-async def test_a_server_that_lets_only_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is refused is told by its verb; a clock that is wrong, too."""
-    from aiowf.argo import ArgoSession
-    from aiowf.cli.doctor.server import check_server
-
+def argo(created: httpx.Response) -> respx.Router:
+    """An Argo Server that answers a dry run of a creation, and others so."""
     router = respx.Router(assert_all_called=False)
     date = {"Date": "Thu, 01 Jan 2015 00:00:00 GMT"}
     router.get(path="/api/v1/version").respond(200, json={"version": "v4.1.0"}, headers=date)
@@ -155,13 +180,50 @@ async def test_a_server_that_lets_only_look(monkeypatch: pytest.MonkeyPatch) -> 
     router.get(path__regex="/api/v1/workflows/argo/.+").respond(
         404, json={"code": 5, "message": "x"}
     )
-    refusal = {"code": 7, "message": "not allowed"}
-    router.post(path="/api/v1/workflows/argo").respond(403, json=refusal)
-    router.get(path="/api/v1/workflow-events/argo").mock(
-        return_value=httpx.Response(500, json={"code": 13, "message": "oops"})
-    )
+
+    def create(request: httpx.Request) -> httpx.Response:
+        is_dry = b"serverDryRun" in request.content
+        return httpx.Response(200, json=WORKFLOW) if is_dry else created
+
+    router.post(path="/api/v1/workflows/argo").mock(side_effect=create)
+    router.get(path="/api/v1/workflow-events/argo").respond(200)
+    return router
+
+
+WORKFLOW = {"metadata": {"name": "aiowf-doctor-1", "namespace": "argo"}, "spec": {}}
+REFUSAL = {"code": 7, "message": "not allowed"}
+
+
+async def look(router: respx.Router) -> dict[str, Finding]:
+    """What the doctor finds at a server, when it may try."""
     async with serve(router) as url, ArgoSession(url, token="t", namespace="argo") as session:
-        found = {each.check: each async for each in check_server(session)}
+        return {each.check: each async for each in check_server(session, tries=True)}
+
+
+async def test_a_server_that_lets_only_look() -> None:
+    """What is refused is told by its verb; a clock that is wrong, too."""
+    router = argo(httpx.Response(200, json=WORKFLOW))
+    router.post(path="/api/v1/workflows/argo").respond(403, json=REFUSAL)
+    router.get(path="/api/v1/workflow-events/argo").respond(500, json={"code": 13, "message": "x"})
+    found = await look(router)
     assert "accepted, of me" == found["token"].said
     assert "may not create workflows in namespace argo" == found["permissions"].said
     assert ("fail", True) == (found["clock"].state, "ahead of the server's" in found["clock"].said)
+
+
+async def test_a_server_that_lets_create_and_not_change() -> None:
+    """Stop and delete are refused with the rule that a Role needs for them."""
+    router = argo(httpx.Response(200, json=WORKFLOW))
+    router.put(path="/api/v1/workflows/argo/aiowf-doctor-1/stop").respond(403, json=REFUSAL)
+    router.delete(path="/api/v1/workflows/argo/aiowf-doctor-1").respond(403, json=REFUSAL)
+    finding = (await look(router))["permissions"]
+    assert "may not stop and delete workflows in namespace argo" == finding.said
+    rule = "{apiGroups: [argoproj.io], resources: [workflows], verbs: [update, delete]}"
+    assert finding.hint is not None
+    assert rule in finding.hint
+
+
+async def test_a_server_that_promised_too_much() -> None:
+    """A creation that only its dry run was allowed is refused."""
+    finding = (await look(argo(httpx.Response(403, json=REFUSAL))))["permissions"]
+    assert "may not create workflows in namespace argo" == finding.said

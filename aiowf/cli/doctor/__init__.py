@@ -17,20 +17,22 @@ _SIGNS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red"
 
 
 @click.command()
+@click.option("--try", "tries", is_flag=True,
+              help="Create a workflow that only pauses, stop it and delete it.")  # fmt: skip
 @output_option
 @connection_options
 @asynchronous
-async def doctor(target: Target, output: str) -> int:
+async def doctor(target: Target, tries: bool, output: str) -> int:
     """Check what workflows need.
 
     That is the server (or the embedded engine), token, permissions, clock, images, Kafka and its
-    topic. Each check says what is wrong and what to do; nothing is changed. The exit code is 1 if
-    one fails.
+    topic. Each check says what is wrong and what to do; without --try nothing is changed. The exit
+    code is 1 if one fails.
     """
     from attrs import asdict
 
     findings = []
-    async for finding in _checks(target):
+    async for finding in _checks(target, tries=tries):
         findings.append(finding)
         if output == "table":
             _show(finding)
@@ -39,7 +41,7 @@ async def doctor(target: Target, output: str) -> int:
     return Exit.FAILED if any(each.state == "fail" for each in findings) else Exit.DONE
 
 
-async def _checks(target: Target) -> "AsyncIterator[Finding]":
+async def _checks(target: Target, *, tries: bool) -> "AsyncIterator[Finding]":
     from aiowf.cli.doctor.finding import Finding, told
     from aiowf.cli.doctor.server import check_server
     from aiowf.cli.doctor.surroundings import check_engine, check_images, check_kafka
@@ -55,7 +57,7 @@ async def _checks(target: Target) -> "AsyncIterator[Finding]":
                 yield finding
         else:
             async with target.session() as session:
-                async for finding in check_server(session):
+                async for finding in check_server(session, tries=tries):
                     # `aiowf dev` says so itself.
                     embedded |= finding.check == "version" and finding.said.endswith("+aiowf")
                     yield finding

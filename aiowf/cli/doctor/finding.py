@@ -1,7 +1,7 @@
 """What a check has found, and the judgements that need nothing but facts."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -11,6 +11,10 @@ from aiowf.cli.errors import line_of
 from aiowf.errors import AiowfError
 
 State = Literal["ok", "warn", "fail"]
+Answer = Literal["allowed", "denied", "unknown"]
+
+# What a client does → the verb of a Role, where it has another name.
+_VERBS = {"stop": "update"}
 
 # A clock that differs by more than this makes durations and time-outs look wrong, and by more than
 # that certificates and tokens.
@@ -75,26 +79,36 @@ def judge_version(version: str | None) -> Finding:
     return Finding("version", "ok", f"Argo {version}")
 
 
-def judge_permissions(namespace: str, denied: Sequence[str], unknown: Sequence[str]) -> Finding:
-    """Judge what the server refused of what a client does.
+def judge_permissions(namespace: str, answers: Mapping[str, Answer]) -> Finding:
+    """Judge what the server let a client do.
 
     Args:
         namespace: The namespace.
-        denied: What is not allowed, such as "create".
-        unknown: What could not be found out.
+        answers: What was tried, such as "create", and what came of it.
     """
+    where = f"workflows in namespace {namespace}"
+    denied = [name for name, answer in answers.items() if answer == "denied"]
     if denied:
+        verbs = ", ".join(_VERBS.get(name, name) for name in denied)
+        rule = f"{{apiGroups: [argoproj.io], resources: [workflows], verbs: [{verbs}]}}"
         return Finding(
             "permissions",
             "fail",
-            f"may not {', '.join(denied)} workflows in namespace {namespace}",
-            "The token's account needs a Role for that; `-n` names another namespace.",
+            f"may not {_listed(denied)} {where}",
+            f"The Role of the token's account lacks the rule {rule}: deploy/base/client.yaml has "
+            "a Role with all that a client needs; `-n` names another namespace.",
         )
+    unknown = [name for name, answer in answers.items() if answer == "unknown"]
     if unknown:
-        said = f"nobody can say whether this account may {', '.join(unknown)} workflows"
+        said = f"nobody can say whether this account may {_listed(unknown)} workflows"
         return Finding("permissions", "warn", said, "The server did not answer as it should.")
-    said = f"may list, get, create and watch workflows in namespace {namespace}"
-    return Finding("permissions", "ok", said)
+    untried = "" if "delete" in answers else "; `--try` tries to stop and delete one"
+    return Finding("permissions", "ok", f"may {_listed(list(answers))} {where}{untried}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def judge_topic(topic: str, partitions: int, wanted: int) -> Finding:

@@ -5,7 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from aiowf.cli.doctor.finding import Finding, judge_clock, judge_permissions, judge_version, told
+from aiowf.cli.doctor.finding import (
+    Answer,
+    Finding,
+    judge_clock,
+    judge_permissions,
+    judge_version,
+    told,
+)
 from aiowf.errors import (
     AiowfError,
     ConfigurationError,
@@ -21,19 +28,27 @@ if TYPE_CHECKING:
 _NOBODY = "aiowf-doctor-looks-for-nobody"
 # A watch that was not refused within this many seconds is allowed: nothing need be told on it.
 _PATIENCE = 3.0
+# A pause: it needs no pod, and ends and goes by itself where it may be created and not deleted.
 _PROBE: Mapping[str, Any] = {
     "apiVersion": "argoproj.io/v1alpha1",
     "kind": "Workflow",
     "metadata": {"generateName": "aiowf-doctor-"},
     "spec": {
         "entrypoint": "nothing",
-        "templates": [{"name": "nothing", "suspend": {"duration": "1"}}],
+        "templates": [{"name": "nothing", "suspend": {"duration": "30"}}],
+        "ttlStrategy": {"secondsAfterCompletion": 30},
     },
 }
 
 
-async def check_server(session: "ArgoSession") -> AsyncIterator[Finding]:
-    """Check connection, version, token, permissions and clock; stop where nothing can follow."""
+async def check_server(session: "ArgoSession", *, tries: bool) -> AsyncIterator[Finding]:
+    """Check connection, version, token, permissions and clock; stop where nothing can follow.
+
+    Args:
+        session: The server's.
+        tries: Whether to create, stop and delete a workflow, which pauses and needs no pod. Nothing
+            less tells: Argo looks for the workflow before it looks whether it may be changed.
+    """
     try:
         version = await session.server.version()
     except (UnauthenticatedError, PermissionDeniedError) as error:
@@ -48,7 +63,7 @@ async def check_server(session: "ArgoSession") -> AsyncIterator[Finding]:
     finding = await _check_token(session)
     yield finding
     if finding.state != "fail":
-        yield await _check_permissions(session)
+        yield await _check_permissions(session, tries=tries)
     yield judge_clock(datetime.now(UTC), await session.clock())
 
 
@@ -76,24 +91,43 @@ def _token_refused(session: "ArgoSession", error: AiowfError) -> Finding:
     return Finding("token", "fail", *told(error))
 
 
-async def _check_permissions(session: "ArgoSession") -> Finding:
-    attempts: Mapping[str, Callable[[], Awaitable[object]]] = {
+async def _check_permissions(session: "ArgoSession", *, tries: bool) -> Finding:
+    attempts: dict[str, Callable[[], Awaitable[object]]] = {
         "list": lambda: session.workflows.list(limit=1, fields=("items.metadata.name",)),
         "get": lambda: session.workflows.get(_NOBODY, fields=("metadata.name",)),
         "create": lambda: session.workflows.create(dict(_PROBE), server_dry_run=True),
         "watch": lambda: _watch(session),
     }
-    denied, unknown = [], []
-    for verb, attempt in attempts.items():
-        try:
-            await attempt()
-        except NotFoundError:
-            pass  # who may not look is not told that there is nothing
-        except (PermissionDeniedError, UnauthenticatedError):
-            denied.append(verb)
-        except AiowfError:
-            unknown.append(verb)
-    return judge_permissions(session.namespace, denied, unknown)
+    answers = {verb: await _answer(attempt()) for verb, attempt in attempts.items()}
+    if tries and answers["create"] == "allowed":
+        answers |= await _try_changes(session)
+    return judge_permissions(session.namespace, answers)
+
+
+async def _try_changes(session: "ArgoSession") -> dict[str, Answer]:
+    """Create a workflow, stop it and delete it."""
+    try:
+        created = await session.workflows.create(dict(_PROBE))
+    except AiowfError as error:
+        return {"create": _judged(error)}
+    name = (created.metadata.name if created.metadata else None) or ""
+    stopped = await _answer(session.workflows.stop(name))
+    return {"stop": stopped, "delete": await _answer(session.workflows.delete(name))}
+
+
+async def _answer(attempt: Awaitable[object]) -> Answer:
+    try:
+        await attempt
+    except AiowfError as error:
+        return _judged(error)
+    return "allowed"
+
+
+def _judged(error: AiowfError) -> Answer:
+    if isinstance(error, NotFoundError):
+        return "allowed"  # who may not look is not told that there is nothing
+    denied = isinstance(error, PermissionDeniedError | UnauthenticatedError)
+    return "denied" if denied else "unknown"
 
 
 async def _watch(session: "ArgoSession") -> None:
