@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import errno
 import logging
 import re
-import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -18,20 +16,15 @@ import attrs
 from yarl import URL
 
 from aiowf.argo.attempts import attempts
+from aiowf.argo.faults import FAULTS, translated, wait_before_retry
 from aiowf.argo.services import ArchivedWorkflows, Artifacts, Events, Server
 from aiowf.argo.settings import Settings, from_environment, from_server
 from aiowf.argo.templates import ClusterWorkflowTemplates, CronWorkflows, WorkflowTemplates
 from aiowf.argo.tokens import Credentials, Token
 from aiowf.argo.workflows import Workflows
-from aiowf.errors import (
-    ArgoError,
-    ConfigurationError,
-    RateLimitedError,
-    ServerError,
-    UnavailableError,
-)
+from aiowf.errors import ArgoError, ConfigurationError, ServerError
 from aiowf.wire.answers import read_json, read_value
-from aiowf.wire.errors import A_PAGE, NOT_CONNECTED, TLS_FAILED, error_of, no_connection, unreadable
+from aiowf.wire.errors import A_PAGE, error_of, unreadable
 from aiowf.wire.requests import Request, make_request
 from aiowf.wire.sse import MessageReader
 
@@ -41,40 +34,7 @@ _log = logging.getLogger("aiowf.argo")
 # A stream says something at least every 15 s; its headers come no earlier than its first words.
 STREAM_DEADLINE = 45.0
 _CONNECT_DEADLINE = 10.0
-# A server that asks to wait for longer is not waited for: the caller is told.
-_LONGEST_WAIT = 30.0
 _MAX_ERROR_BYTES = 64 * 1024
-# Why nobody answers, by the number of the operating system's error.
-_UNREACHABLE = {
-    errno.ECONNREFUSED: "nobody listens there",
-    errno.EHOSTUNREACH: "there is no way to this host",
-    errno.ENETUNREACH: "there is no way to this network",
-    errno.ENOENT: "there is no such socket",
-}
-# What aiohttp raises: a TimeoutError is an OSError.
-_FAULTS = (aiohttp.ClientError, OSError, ValueError)
-# What is said of answers that were damaged on their way.
-_DAMAGED = ("the answer is not HTTP", "what is not JSON")
-# What Go says of a handler that crashed: it would again.
-_CRASHED = "runtime error:"
-_UNKNOWN_AUTHORITY = (
-    "Name the authority's certificate (SSL_CERT_FILE, or ca_file), or say that none is to be "
-    "checked (ARGO_INSECURE_SKIP_VERIFY=true)."
-)
-_NO_TLS = "The server speaks plain HTTP: write http://, or set ARGO_SECURE=false."
-_OTHER_NAME = "Name the server by a name that stands in its certificate."
-# What to do about a handshake that failed, by OpenSSL's words.
-_TLS_HINTS = (
-    ("wrong version number", _NO_TLS),
-    ("record layer failure", _NO_TLS),
-    (
-        "certificate has expired",
-        "The server needs a new certificate; see also that this machine's clock is right.",
-    ),
-    ("not yet valid", "Compare the clocks of this machine and of the server."),
-    ("ostname mismatch", _OTHER_NAME),
-    ("IP address mismatch", _OTHER_NAME),
-)
 # The header Warning of RFC 7234, as Kubernetes sends it: 299 - "text".
 _WARNING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _MOST_WARNINGS = 100
@@ -244,7 +204,7 @@ class ArgoSession:
         if not request.is_read or self._attempts < 2:
             return await send()
         async for attempt in attempts(
-            _wait_before_retry, most=self._attempts, timeout=self._timeout
+            wait_before_retry, most=self._attempts, timeout=self._timeout
         ):
             with attempt:
                 return await send()
@@ -270,8 +230,8 @@ class ArgoSession:
             self._warn(response.headers.getall("Warning"))
         try:
             return response.status, response.headers, await response.read()
-        except _FAULTS as error:
-            raise _translated(request, error, self._timeout) from None
+        except FAULTS as error:
+            raise translated(request, error, self._timeout) from None
         finally:
             response.release()
 
@@ -295,7 +255,7 @@ class ArgoSession:
             async with asyncio.timeout(deadline):
                 response = await self._answer(request, headers, timeout, streams=True)
         except TimeoutError as error:
-            raise _translated(request, error, deadline) from None
+            raise translated(request, error, deadline) from None
         try:
             if response.status != 200:
                 raise await _refusal(request, response)
@@ -349,8 +309,8 @@ class ArgoSession:
                 middlewares=(_send_once,) if request.method in _REPEATED_BY_AIOHTTP else (),
                 timeout=timeout,
             )
-        except _FAULTS as error:
-            raise _translated(request, error, timeout.total or timeout.sock_read or 0) from None
+        except FAULTS as error:
+            raise translated(request, error, timeout.total or timeout.sock_read or 0) from None
 
     def _ready_pool(self, streams: bool) -> aiohttp.ClientSession | None:
         """Return the pool, or None before the first use.
@@ -395,19 +355,6 @@ def _settings(server: str | Settings | None) -> Settings:
     return from_server(server) if isinstance(server, str) else server
 
 
-def _wait_before_retry(error: Exception) -> bool | float:
-    """Return whether to send a read again, or the seconds that the server asked to wait."""
-    if isinstance(error, UnavailableError | RateLimitedError):
-        wait = error.retry_after
-        return True if wait is None else wait <= _LONGEST_WAIT and wait
-    if not isinstance(error, ServerError):
-        return False
-    if _CRASHED in error.message:
-        return False
-    failed = error.status == 500 and error.code in (13, None)
-    return failed or any(text in error.message for text in _DAMAGED)
-
-
 async def _send_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
@@ -423,8 +370,8 @@ async def _send_once(
 async def _refusal(request: Request, response: aiohttp.ClientResponse) -> ArgoError:
     try:
         body = await response.content.read(_MAX_ERROR_BYTES)
-    except _FAULTS as error:
-        return _translated(request, error, STREAM_DEADLINE)
+    except FAULTS as error:
+        return translated(request, error, STREAM_DEADLINE)
     return error_of(request, response.status, response.headers, body)
 
 
@@ -445,47 +392,8 @@ async def _chunks(request: Request, response: aiohttp.ClientResponse) -> AsyncIt
     while True:
         try:
             chunk = await content.readany()
-        except _FAULTS as error:
-            raise _translated(request, error, STREAM_DEADLINE) from None
+        except FAULTS as error:
+            raise translated(request, error, STREAM_DEADLINE) from None
         if not chunk:
             return
         yield chunk
-
-
-def _translated(request: Request, error: Exception, deadline: float) -> ArgoError:
-    """Return what aiohttp raised as an error that names the request.
-
-    Its cause is to be left out: some of aiohttp's errors hold the headers that were sent, and with
-    them the token.
-    """
-    said = (str(error) or type(error).__name__).replace(" ssl:default", "")
-    match error:
-        case TimeoutError():
-            return no_connection(request, f"no answer within {deadline:g} s")
-        case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
-            return unreadable(request, f"{TLS_FAILED}: {said}", hint=_tls_hint(said))
-        case aiohttp.ClientConnectorError():
-            place = f"{error.host}:{error.port}"
-            reason = _UNREACHABLE.get(error.os_error.errno or 0)
-            if isinstance(error.os_error, socket.gaierror):
-                reason = "there is no host of this name"
-            hint = "Look at the address (ARGO_SERVER), and whether the server runs."
-            text = f"{NOT_CONNECTED} {place}: {reason or said}"
-            return no_connection(request, text, hint=hint)
-        case aiohttp.ClientHttpProxyError():
-            hint = "Look at HTTPS_PROXY and its password, or name the server in NO_PROXY."
-            text = f"the proxy answered {error.status} {error.message}"
-            return no_connection(request, text, hint=hint)
-        case aiohttp.ClientPayloadError():
-            return no_connection(request, f"the connection broke in the answer: {said}")
-        case aiohttp.ClientConnectionError():
-            return no_connection(request, f"no connection: {said}")
-        case aiohttp.ClientResponseError():
-            return unreadable(request, f"the answer is not HTTP: {error.message}")
-        case _:
-            return unreadable(request, f"the request failed: {said}")
-
-
-def _tls_hint(said: str) -> str:
-    """Return what to do about a handshake that failed."""
-    return next((hint for text, hint in _TLS_HINTS if text in said), _UNKNOWN_AUTHORITY)

@@ -136,16 +136,7 @@ async def engine(
     clock = _skipping_clock() if settings.rehearsal else None
     images = dict(settings.images)
     claims = Claims(Path(settings.claims) if settings.claims else directory / "claims")
-    executor = ProcessExecutor(
-        directory / "pods",
-        claim=claims.path,
-        images=images,
-        max_pods=settings.max_pods,
-        namespaces=settings.namespaces,
-        keep=_kept(settings),
-        pod_environment=_PodEnvironment(settings, authority),
-        containers=_containers(settings),
-    )
+    executor = _executor(settings, images, claims, authority)
     topics, values = Topics(directory / "topics"), Values(directory / "values")
     async with AsyncExitStack() as stack:
         database = await _open_database(settings.db, journal)
@@ -189,6 +180,21 @@ async def engine(
             app[KEPT] = database.settle
         await _listen(stack, app, settings)
         yield app
+
+
+def _executor(
+    settings: Settings, images: Mapping[str, list[str]], claims: Claims, authority: Authority
+) -> ProcessExecutor:
+    return ProcessExecutor(
+        Path(settings.directory) / "pods",
+        claim=claims.path,
+        images=images,
+        max_pods=settings.max_pods,
+        namespaces=settings.namespaces,
+        keep=_kept(settings),
+        pod_environment=_PodEnvironment(settings, authority),
+        containers=_containers(settings),
+    )
 
 
 async def _open_database(path: str | None, journal: Journal) -> "Database | None":

@@ -1,22 +1,21 @@
 """The engine: all workflows, the pods that they run, and what happens to them afterwards."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from attrs import define, field
+from attrs import Factory, define, field
 
 from aiowf.engine import naming
 from aiowf.engine.admission import Admitted
 from aiowf.engine.clock import Clock, Timer, timestamp
 from aiowf.engine.collection import forget_after, ttl_of, wants_claims_deleted
 from aiowf.engine.nodes import Node
-from aiowf.engine.pod import Executor, Pod, PodResult
-from aiowf.engine.pods import Ending, PodRun, ending_of, pull_error
+from aiowf.engine.pod import Executor
+from aiowf.engine.pod_tasks import PodTasks
+from aiowf.engine.pods import Ending
 from aiowf.engine.replay import Replay
 from aiowf.engine.run import WorkflowRun
 from aiowf.engine.store import Store
@@ -25,9 +24,6 @@ from aiowf.engine.store import Store
 # all of them each time, and so a large one is told more rarely.
 _QUIET = 0.02
 _QUIET_PER_NODE = 0.0001
-# The end of a pod that was to end before it could start.
-_KILLED = PodResult(exit_code=143, reason="Error")
-_log = logging.getLogger(__name__)
 Gone = Callable[[str, str], None]
 
 
@@ -46,7 +42,7 @@ class Controller:
         claim_gone: Is called with namespace and name of a claim that is to be deleted.
         workflow_gone: Is called with namespace and name of a workflow that was deleted.
         submitted: Is called with a workflow that was accepted, before its creator knows.
-        unstartable: Returns why a pod can never start, or "".
+        pods: Their tasks.
     """
 
     executor: Executor
@@ -55,12 +51,16 @@ class Controller:
     claim_gone: Gone = ignore
     workflow_gone: Gone = ignore
     submitted: Callable[[WorkflowRun], None] = lambda _: None
-    unstartable: Callable[[Pod], str] = lambda _: ""
+    pods: PodTasks = field(
+        init=False,
+        default=Factory(
+            lambda self: PodTasks(
+                self.executor, self.clock, self.grace, self._wake, self._pod_ended
+            ),
+            takes_self=True,
+        ),
+    )
     store: Store = field(factory=Store)
-    # Runs all pods; there is one while the engine is open.
-    _group: asyncio.TaskGroup | None = None
-    _owner: asyncio.Task[None] | None = None
-    _closing: asyncio.Event = field(factory=asyncio.Event)
     # Workflows whose changes are not told yet, with the timers that will do it.
     _pending: dict[WorkflowRun, asyncio.Handle] = field(factory=dict)
     # When changes of a workflow were told last.
@@ -69,8 +69,6 @@ class Controller:
     _labels: dict[WorkflowRun, Mapping[str, str]] = field(factory=dict)
     # What is to happen to finished workflows: TTL and pod GC.
     _timers: dict[WorkflowRun, list[Timer]] = field(factory=dict)
-    # The tasks of the pods that have not ended → these pods.
-    _pods: dict[asyncio.Task[None], PodRun] = field(factory=dict)
     # Workflows deleted or retried → how many of their pods have not ended.
     _leaving: dict[tuple[str, str], int] = field(factory=dict)
     # Workflows to start of such a name, which wait for those pods.
@@ -82,26 +80,14 @@ class Controller:
 
     async def open(self) -> None:
         """Begin to run pods."""
-        opened = asyncio.Event()
-        self._owner = asyncio.create_task(self._own_pods(opened), name="engine-pods")
-        await opened.wait()
-
-    async def _own_pods(self, opened: asyncio.Event) -> None:
-        """Own all tasks of pods, from `open` to `aclose`."""
-        with suppress(asyncio.CancelledError):
-            async with asyncio.TaskGroup() as self._group:
-                opened.set()
-                await self._closing.wait()
-                raise asyncio.CancelledError
+        await self.pods.open()
 
     async def aclose(self) -> None:
         """Kill all pods, end all watches and forget all timers."""
-        self._closing.set()
         self.store.close()
         for run in list(self._told):
             self._forget(run)
-        if self._owner is not None:
-            await asyncio.wait([self._owner])
+        await self.pods.aclose()
 
     # Workflows.
 
@@ -207,7 +193,7 @@ class Controller:
         if node.pod.ended:
             self.executor.forget(node.pod.pod.key)
         else:
-            self._kill(node.pod)
+            self.pods.kill(node.pod)
             node.pod.leaving = True
             key = (node.pod.pod.namespace, node.pod.pod.workflow_name)
             self._leaving[key] = self._leaving.get(key, 0) + 1
@@ -305,61 +291,13 @@ class Controller:
 
     def start_pod(self, run: WorkflowRun, node: Node) -> None:
         """Run the pod of a node."""
-        assert self._group is not None
-        assert node.pod is not None
-        task = self._group.create_task(self._run_pod(run, node))
-        self._pods[task] = node.pod
-        self.clock.hold()
-        task.add_done_callback(self._pod_done)
-
-    def _pod_done(self, task: asyncio.Task[None]) -> None:
-        del self._pods[task]
-        self.clock.release()
+        self.pods.start(run, node)
 
     async def clear(self) -> None:
         """Delete all workflows; come back when none of their pods runs any more."""
         for run in list(self._told):
             self.delete(run)
-        while self._pods:
-            for state in self._pods.values():
-                state.killed.set()
-                self.executor.kill(state.pod.key, grace=0)
-            await asyncio.wait(self._pods)
-
-    async def _run_pod(self, run: WorkflowRun, node: Node) -> None:
-        assert node.pod is not None
-        state, pod = node.pod, node.pod.pod
-
-        def started() -> None:
-            run.pod_started(node)
-            if state.deadline is not None:
-                state.timer = self.clock.call_later(state.deadline, lambda: self._too_late(node))
-            self._wake(run)
-
-        try:
-            if trouble := self.unstartable(pod) or pull_error(pod.container.image):
-                await self._hang(run, node, trouble)
-            is_killed = state.killed.is_set()
-            result = _KILLED if is_killed else await self.executor.run(pod, started)
-            ending = ending_of(state, result)
-        except Exception as error:  # the pod's trouble is not the other pods'
-            ending = Ending("Error", f"{type(error).__name__}: {error}", None)
-        if state.timer is not None:
-            state.timer.cancel()
-        try:
-            self._pod_ended(run, node, ending)
-        except Exception:  # nor is the workflow's trouble the other workflows'
-            _log.exception("the end of pod %s failed the engine", pod.key)
-
-    async def _hang(self, run: WorkflowRun, node: Node, why: str) -> None:
-        """Leave a pod pending until it is asked to end; nothing is at work meanwhile."""
-        assert node.pod is not None
-        run.pod_waits(node, why)
-        self.clock.release()
-        try:
-            await node.pod.killed.wait()
-        finally:
-            self.clock.hold()
+        await self.pods.clear()
 
     def _pod_ended(self, run: WorkflowRun, node: Node, ending: Ending) -> None:
         assert node.pod is not None
@@ -386,19 +324,10 @@ class Controller:
             if heir is not None:
                 self._start(heir)
 
-    def _too_late(self, node: Node) -> None:
-        assert node.pod is not None
-        node.pod.too_late = True
-        self._kill(node.pod)
-
     def kill_pod(self, run: WorkflowRun, node: Node) -> None:
         """Ask the pod of a node to end."""
         assert node.pod is not None
-        self._kill(node.pod)
-
-    def _kill(self, state: PodRun) -> None:
-        state.killed.set()
-        self.executor.kill(state.pod.key, grace=self.grace)
+        self.pods.kill(node.pod)
 
     # News for those who follow logs.
 

@@ -54,7 +54,9 @@ class Rehearsal:
         app.router.add_post(f"{REHEARSAL}/skip", self._guard(self._skip))
         app.middlewares.append(self._hold)
         self.controller.submitted = self._submitted
-        self.controller.unstartable = lambda pod: stand_in(self._pending, pod.container.image) or ""
+        self.controller.pods.unstartable = lambda pod: (
+            stand_in(self._pending, pod.container.image) or ""
+        )
 
     def _guard(self, handler: _Handler) -> _Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
