@@ -294,7 +294,8 @@ class Engine:
         elif "refused" in message:
             self._refusal = message["refused"]
         elif "event" in message and self._outside:
-            self._outside.on_event(message["event"])
+            # On its own: what it raises is its own trouble, and not that of what came with it.
+            asyncio.get_running_loop().call_soon(self._outside.on_event, message["event"])
         elif "died" in message or "error" in message:
             self._reason = self._reason or message.get("error") or message["died"]
 

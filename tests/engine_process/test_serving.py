@@ -19,6 +19,7 @@ from aiohttp import ClientSession, TCPConnector, UnixConnector
 from aiowf.engine import Listening, ServeSettings, serve
 from aiowf.engine.__main__ import main
 from aiowf.engine.journal import Journal
+from aiowf.engine.launcher import Outside, launch
 from aiowf.engine.listeners import listen_on_path
 from aiowf.errors import EngineError
 
@@ -108,6 +109,29 @@ async def test_it_serves_and_tells_what_happens(state: Path) -> None:
         "default/wf deleted",
         f"POST {PATH} refused (401): Unauthorized",
     ]
+
+
+async def test_a_listener_that_fails_misses_nothing_else() -> None:
+    """What `on_event` raises is told to the event loop; lines that came with it are told too."""
+    loop = asyncio.get_running_loop()
+    troubles: list[Any] = []
+    lines: list[str] = []
+    loop.set_exception_handler(lambda _, context: troubles.append(context["exception"]))
+
+    def listen(line: str) -> None:
+        lines.append(line)
+        raise ValueError(line)
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        async with asyncio.timeout(30), launch(outside=Outside(listener.dup(), listen)) as engine:
+            engine._received = b'{"event": "what comes with the next"}\n'
+            listening = Listening(server=engine.server, url="", token=engine.token)
+            async with session(listening) as client:
+                assert await submit(client, "wf") == 200
+    assert lines[:2] == ["what comes with the next", "default/wf created"]
+    assert lines == [str(trouble) for trouble in troubles]
 
 
 async def test_the_token_stays(state: Path) -> None:
