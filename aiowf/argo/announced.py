@@ -9,9 +9,11 @@ import fcntl
 import json
 import os
 import stat
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote, unquote
 
 from attrs import field, frozen
@@ -44,24 +46,54 @@ def announce(server: Announced, environ: Mapping[str, str] | None = None) -> Ite
     Where the file cannot be written, nobody is told: clients then need the token.
     """
     path = _path(server.server, environ)
+    note = {"server": server.server, "token": server.token, "namespace": server.namespace}
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            path.unlink()
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        file = _publish(path, json.dumps(note))
     except OSError:
         yield
         return
-    with os.fdopen(descriptor, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        note = {"server": server.server, "token": server.token, "namespace": server.namespace}
+    with file:
         try:
-            json.dump(note, file)
-            file.flush()
             yield
         finally:
             with suppress(OSError):
-                path.unlink()
+                _withdraw(path, file)
+
+
+def _publish(path: Path, text: str) -> IO[str]:
+    """Put a note into its place, written and locked: nobody sees it otherwise. Return the lock."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, unfinished = tempfile.mkstemp(prefix=".", dir=path.parent)
+    file = os.fdopen(descriptor, "w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file.write(text)
+        file.flush()
+        with _alone_in(path.parent):
+            os.replace(unfinished, path)
+    except BaseException:
+        file.close()
+        os.unlink(unfinished)
+        raise
+    return file
+
+
+def _withdraw(path: Path, file: IO[str]) -> None:
+    """Remove a note, unless the next server at its address has put its own there already."""
+    with _alone_in(path.parent):
+        if os.path.samestat(os.fstat(file.fileno()), path.lstat()):
+            path.unlink()
+
+
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """Keep others from changing notes within the block, which takes no time."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def find(server: str, environ: Mapping[str, str] | None = None) -> Announced | None:
@@ -86,14 +118,16 @@ def find(server: str, environ: Mapping[str, str] | None = None) -> Announced | N
             note = json.load(file)
             found = Announced(note["server"], note["token"], note["namespace"])
         except (ValueError, LookupError, TypeError):
-            return None  # it is just being written
+            return None
     return found if found.server == server else None
 
 
 def find_all(environ: Mapping[str, str] | None = None) -> list[Announced]:
     """Return the servers of this user that run, by their addresses."""
     try:
-        names = sorted(path.name for path in _path("", environ).iterdir())
+        names = sorted(
+            path.name for path in _path("", environ).iterdir() if not path.name.startswith(".")
+        )
     except OSError:
         return []
     found = (find(unquote(name), environ) for name in names)

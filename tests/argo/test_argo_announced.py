@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aiowf.argo import from_environment
-from aiowf.argo.announced import Announced, announce, find
+from aiowf.argo.announced import Announced, announce, find, find_all
 
 HERE = Announced("127.0.0.1:2746", "secret", "team")
 
@@ -43,6 +43,35 @@ def test_what_a_crash_leaves_gives_no_token_away(environ: Mapping[str, str]) -> 
     assert find(HERE.server, environ) is None
     with announce(HERE, environ):
         assert HERE == find(HERE.server, environ)
+
+
+def test_the_next_server_at_an_address_keeps_its_note(environ: Mapping[str, str]) -> None:
+    """It may begin before the one there has withdrawn its own."""
+    following = Announced(HERE.server, "newer")
+    before = announce(HERE, environ)
+    before.__enter__()
+    with announce(following, environ):
+        before.__exit__(None, None, None)
+        assert following == find(HERE.server, environ)
+    assert [] == list(note(environ).parent.iterdir())
+
+
+def test_whoever_looks_sees_whole_notes_alone(
+    environ: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A note is written and locked before it gets its name; one that fails leaves nothing."""
+    rename = os.replace
+
+    def refuse(source: str, target: Path) -> None:
+        assert ([], None) == (find_all(environ), find(HERE.server, environ))
+        rename(source, target)
+        assert HERE == find(HERE.server, environ)
+        rename(target, source)
+        raise PermissionError
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with announce(HERE, environ):
+        assert [] == list(note(environ).parent.iterdir())
 
 
 @pytest.mark.parametrize("damage", ["mode", "text", "server", "link"])
