@@ -1,7 +1,8 @@
 """Values ↔ Argo's JSON, without loss.
 
 A field that is None is absent in JSON. What the typed fields cannot say (unknown fields, explicit
-nulls) is kept in `extra` and comes back where it was. Raw parts pass through as they are.
+nulls) is kept in `extra` and comes back where it was. Raw parts are copied as they are: what is
+done to the JSON data afterwards changes no value.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,11 +19,13 @@ from aiowf.errors import ConfigurationError
 from aiowf.manifest.fields import EXTRA, Raw, is_value, json_name
 
 T = TypeVar("T")
-# What makes a field's value of JSON data and back, as cattrs calls it; None: it stays as it is.
+# What makes a field's value of JSON data, as cattrs calls it.
 _Read = Callable[[Any, Any], Any]
+# And what makes JSON data of it; None: it stays as it is.
 _Write = Callable[[Any], Any]
 
 _SCALARS = frozenset({str, int, float, bool})
+_LEAVES = _SCALARS | {NoneType}
 # What may stand where a scalar is expected. bool is an int for Python, and not for Argo.
 _ACCEPTED: Mapping[Any, tuple[type, ...]] = {
     str: (str,),
@@ -42,7 +45,9 @@ def make_converter() -> Converter:
 def configure_converter(made: Converter) -> None:
     """Teach a converter the rules of manifest values."""
     made.register_structure_hook_factory(is_value, lambda cls: _value_reader(cls, made))
-    made.register_unstructure_hook_factory(is_value, lambda cls: _value_writer(cls, made, {}))
+    made.register_unstructure_hook_factory(
+        is_value, lambda cls: _value_writer(cls, made, {}, _copied)
+    )
 
 
 def structure(data: Any, cls: type[T]) -> T:
@@ -103,7 +108,7 @@ class _Constant:
 
 def _value_reader(cls: Any, made: Converter) -> _Read:
     """Return what makes a value of a class; its fields' readers come at the first use."""
-    fields: dict[str, tuple[str, _Read | None, Any]] = {}
+    fields: dict[str, tuple[str, _Read, Any]] = {}
 
     def read_value(data: Any, _: Any) -> Any:
         if data.__class__ is not dict and not isinstance(data, Mapping):
@@ -115,10 +120,10 @@ def _value_reader(cls: Any, made: Converter) -> _Read:
             for key, item in data.items():
                 known = fields.get(key)
                 if known is None or item is None:
-                    extra[key] = item
+                    extra[key] = _copied(item)
                 else:
                     name, read, kind = known
-                    given[name] = item if read is None else read(item, kind)
+                    given[name] = read(item, kind)
         except ConfigurationError as error:
             error.where = f".{key}{error.where or ''}"
             raise
@@ -129,7 +134,7 @@ def _value_reader(cls: Any, made: Converter) -> _Read:
     return read_value
 
 
-def _readers(cls: Any, made: Converter) -> Mapping[str, tuple[str, _Read | None, Any]]:
+def _readers(cls: Any, made: Converter) -> Mapping[str, tuple[str, _Read, Any]]:
     """Return JSON name → the field's name, its reader and its type."""
     attrs.resolve_types(cls)
     fields = (field for field in attrs.fields(cls) if field.name != EXTRA)
@@ -146,9 +151,9 @@ def _without_none(kind: Any) -> Any:
     return reduce(or_, (arg for arg in get_args(kind) if arg is not NoneType))
 
 
-def _reader(kind: Any, made: Converter) -> _Read | None:
+def _reader(kind: Any, made: Converter) -> _Read:
     if kind is Any:
-        return None
+        return _read_any
     if kind == Raw:
         return _read_raw
     if get_origin(kind) is tuple:
@@ -177,7 +182,11 @@ def _scalar_reader(scalars: tuple[Any, ...]) -> _Read:
 def _read_raw(data: Any, _: Any) -> Any:
     if not isinstance(data, Mapping):
         raise _misfit("an object", data)
-    return data
+    return _copied(data)
+
+
+def _read_any(data: Any, _: Any) -> Any:
+    return _copied(data)
 
 
 def _tuple_reader(kind: Any, made: Converter) -> _Read:
@@ -186,8 +195,6 @@ def _tuple_reader(kind: Any, made: Converter) -> _Read:
     def read_tuple(data: Any, _: Any) -> Any:
         if not isinstance(data, (list, tuple)):
             raise _misfit("a list", data)
-        if read is None:
-            return tuple(data)
         items: list[Any] = []
         try:
             for item in data:
@@ -206,8 +213,6 @@ def _mapping_reader(kind: Any, made: Converter) -> _Read:
     def read_mapping(data: Any, _: Any) -> Any:
         if not isinstance(data, Mapping):
             raise _misfit("an object", data)
-        if read is None:
-            return dict(data)
         items: dict[str, Any] = {}
         key = ""
         try:
@@ -225,13 +230,19 @@ def _misfit(expected: str, data: Any) -> ConfigurationError:
     return ConfigurationError(f"expected {expected}, not {data!r:.60}")
 
 
-def _value_writer(cls: Any, made: Converter, constants: Mapping[int, _Constant]) -> _Write:
+def _value_writer(
+    cls: Any,
+    made: Converter,
+    constants: Mapping[int, _Constant],
+    copied: _Write | None,
+) -> _Write:
     """Return what makes JSON data of a value; its fields' writers come at the first use.
 
     Args:
         cls: The class of the values.
         made: What writes the values in them.
         constants: What is written once, by id.
+        copied: What copies raw parts.
     """
     fields: dict[str, tuple[str, _Write | None]] = {}
 
@@ -242,7 +253,7 @@ def _value_writer(cls: Any, made: Converter, constants: Mapping[int, _Constant])
         if value.__class__ is not cls:
             return made.unstructure(value)
         if not fields:
-            fields.update(_writers(cls, made))
+            fields.update(_writers(cls, made, copied))
         data = {}
         said = value.__dict__
         for name in said:
@@ -257,22 +268,27 @@ def _value_writer(cls: Any, made: Converter, constants: Mapping[int, _Constant])
     return write_value
 
 
-def _writers(cls: Any, made: Converter) -> Mapping[str, tuple[str, _Write | None]]:
+def _writers(
+    cls: Any, made: Converter, copied: _Write | None
+) -> Mapping[str, tuple[str, _Write | None]]:
     """Return the field's name → its JSON name and its writer."""
     attrs.resolve_types(cls)
     fields = attrs.fields(cls)
     return {
-        field.name: (json_name(field), _writer(_without_none(field.type), made)) for field in fields
+        field.name: (json_name(field), _writer(_without_none(field.type), made, copied))
+        for field in fields
     }
 
 
-def _writer(kind: Any, made: Converter) -> _Write | None:
+def _writer(kind: Any, made: Converter, copied: _Write | None) -> _Write | None:
+    if kind is Any or (kind == Raw and copied is not None):
+        return copied
     origin, args = get_origin(kind), get_args(kind)
     if origin is tuple:
-        write = _writer(args[0], made)
+        write = _writer(args[0], made, copied)
         return list if write is None else partial(_write_items, write)
     if origin is Mapping:
-        write = _writer(args[1], made)
+        write = _writer(args[1], made, copied)
         return dict if write is None else partial(_write_mapping, write)
     return made.get_unstructure_hook(kind) if is_value(kind) else None
 
@@ -285,6 +301,20 @@ def _write_mapping(write: _Write, items: Any) -> dict[str, Any]:
     return {key: None if item is None else write(item) for key, item in items.items()}
 
 
+def _copied(data: Any) -> Any:
+    """Return JSON data of which no part is the given one's."""
+    kind = data.__class__
+    if kind in _LEAVES:
+        return data
+    if kind is list:
+        return [item if item.__class__ in _LEAVES else _copied(item) for item in data]
+    if kind is dict or isinstance(data, Mapping):
+        return {
+            key: item if item.__class__ in _LEAVES else _copied(item) for key, item in data.items()
+        }
+    return data
+
+
 # Configured once; other rooms may register hooks of their own values here.
 converter = make_converter()
 
@@ -292,5 +322,5 @@ _constants: dict[int, _Constant] = {}  # what `constant` was given, by id
 # Writes data that is only read: that of a constant is one object wherever it stands.
 _dumper = Converter()
 _dumper.register_unstructure_hook_factory(
-    is_value, lambda cls: _value_writer(cls, _dumper, _constants)
+    is_value, lambda cls: _value_writer(cls, _dumper, _constants, None)
 )

@@ -90,6 +90,29 @@ def test_any_object_comes_back_as_it_was(data: dict[str, Any]) -> None:
     assert data == before
 
 
+def scribble(data: Any) -> None:
+    """Change all of some JSON data."""
+    if isinstance(data, dict):
+        for item in data.values():
+            scribble(item)
+        data["scribbled"] = True
+    elif isinstance(data, list):
+        for item in data:
+            scribble(item)
+        data.append("scribbled")
+
+
+@given(objects("Workflow", 4))
+def test_no_value_changes_with_the_json_that_it_came_from_or_went_to(data: dict[str, Any]) -> None:
+    """Its unknown fields and raw parts are its own."""
+    expected = copy.deepcopy(data)
+    value = structure(data, Workflow)
+    scribble(data)
+    assert expected == unstructure(value)
+    scribble(unstructure(value))
+    assert expected == unstructure(value)
+
+
 def test_absent_null_and_empty_stay_apart() -> None:
     """A field that is absent, null, empty list or empty object is four different things."""
     texts = (b"{}", b'{"spec":null}', b'{"spec":{}}', b'{"spec":{"templates":[]}}')
