@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 from aiowf.errors import ConfigurationError
 from aiowf.manifest.converter import structure, unstructure
-from aiowf.manifest.spelling import check_fields, field_names, join
+from aiowf.manifest.paths import path_of
+from aiowf.manifest.spelling import check_fields, field_names
 
 T = TypeVar("T")
 
@@ -66,7 +67,7 @@ def deep_merge(base: T, overrides: Mapping[str, Any] | T, where: str = "override
         return structure(_merged(unstructure(base), patch), cls)
     except ConfigurationError as error:
         raise ConfigurationError(
-            error.message, where=join(where, error.where or "").rstrip("."), hint=error.hint
+            error.message, where=path_of(where, error.where or ""), hint=error.hint
         ) from None
 
 

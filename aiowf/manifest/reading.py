@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 from aiowf.errors import ConfigurationError
 from aiowf.manifest.converter import structure
-from aiowf.manifest.spelling import check_fields, join
+from aiowf.manifest.paths import path_of
+from aiowf.manifest.spelling import check_fields
 
 T = TypeVar("T")
 
@@ -36,5 +37,5 @@ def read_value(data: Any, cls: type[T], where: str, *, nulls: bool = True) -> T:
         return structure(data, cls)
     except ConfigurationError as error:
         raise ConfigurationError(
-            error.message, where=join(where, error.where or "").rstrip("."), hint=error.hint
+            error.message, where=path_of(where, error.where or ""), hint=error.hint
         ) from None

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from aiowf.errors import ConfigurationError
 from aiowf.manifest.names import nearest
+from aiowf.manifest.paths import path_of
 
 # Definition → field → what is in it: "" a leaf, "X" an object, "[X" a list and "{X" a map of them.
 FieldNames = Mapping[str, Mapping[str, str]]
@@ -59,7 +60,7 @@ def check_fields(data: Any, definition: str = "Workflow", where: str = "") -> No
     if not unknown:
         return
     first, *more = unknown
-    others = ", ".join(join(other.where, other.name) for other in more[:5])
+    others = ", ".join(path_of(other.where, other.name) for other in more[:5])
     hints = [first.hint, f"{len(more)} more: {others}" if more else None]
     raise ConfigurationError(
         f'unknown field "{first.name}"',
@@ -76,14 +77,9 @@ def unknown_fields(data: Any, definition: str, where: str = "") -> Iterator[Unkn
     elif isinstance(data, Mapping):
         if definition.startswith("{"):
             for key, item in data.items():
-                yield from unknown_fields(item, definition[1:], join(where, key))
+                yield from unknown_fields(item, definition[1:], path_of(where, key))
         elif definition:
             yield from _unknown_in_object(data, definition, where)
-
-
-def join(where: str, name: str) -> str:
-    """Return the path of a field of the object at a path; paths begin inside the `spec`."""
-    return f"{where}.{name}" if where and where != "spec" else name
 
 
 def _unknown_in_object(
@@ -95,7 +91,7 @@ def _unknown_in_object(
         if known is None:
             yield UnknownField(where, str(name), _hint(str(name), fields))
         elif known and item:
-            yield from unknown_fields(item, known, join(where, name))
+            yield from unknown_fields(item, known, path_of(where, name))
 
 
 def _hint(name: str, fields: Mapping[str, str]) -> str | None:

@@ -8,6 +8,7 @@ from attrs import define, field, frozen
 
 from aiowf.errors import ConfigurationError
 from aiowf.manifest.names import nearest
+from aiowf.manifest.paths import path_of
 
 VARIABLE = "{{"  # a text that holds one is Argo's to fill in: its syntax cannot be checked before
 
@@ -47,7 +48,7 @@ class Findings:
         if _passes(check, text):
             return
         try:
-            check(text, join(where, name))
+            check(text, path_of(where, name))
         except ConfigurationError as error:
             self.add(error.where or where, error.message, error.hint)
 
@@ -55,7 +56,9 @@ class Findings:
         """Note a field that is not one of the choices; None and "" mean the default."""
         if text and text not in choices and VARIABLE not in text:
             names = ", ".join(choices)
-            self.add(join(where, name), f'"{text}" is not one of {names}', nearest(text, choices))
+            self.add(
+                path_of(where, name), f'"{text}" is not one of {names}', nearest(text, choices)
+            )
 
     def names(
         self, items: Sequence[Any] | None, check: Callable[[Any, str], Any], where: str
@@ -82,13 +85,6 @@ class Findings:
             lines.append(f"and {len(more) - 9} more")
         hint = "\n".join([first.hint, *lines] if first.hint else lines)
         raise ConfigurationError(first.message, where=first.where or None, hint=hint or None)
-
-
-def join(where: str, name: str) -> str:
-    """Return the path of a field, or of an item "[0]…", of what is at a path."""
-    if not where or not name or name.startswith("["):
-        return where + name
-    return f"{where}.{name}"
 
 
 @lru_cache(maxsize=8192)
