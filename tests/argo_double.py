@@ -11,6 +11,17 @@ import respx
 WORKFLOWS = "/api/v1/workflows/argo"
 
 
+def stream(words: AsyncIterator[bytes]) -> httpx.Response:
+    """Return an answer that is a stream."""
+    return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, content=words)
+
+
+async def silence() -> AsyncIterator[bytes]:
+    """Yield the words of a watch of which nothing is told."""
+    yield b":\n"
+    await asyncio.Event().wait()
+
+
 class ArgoDouble:
     """What a server remembers: the workflows that were created, and how they fare.
 
@@ -62,12 +73,7 @@ class ArgoDouble:
         return self.refusal or httpx.Response(200, json={"metadata": {}, "items": items})
 
     def on_watch(self, request: httpx.Request) -> httpx.Response:
-        async def silence() -> AsyncIterator[bytes]:
-            yield b":\n"
-            await asyncio.Event().wait()
-
-        headers = {"Content-Type": "text/event-stream"}
-        return httpx.Response(200, headers=headers, content=silence())
+        return stream(silence())
 
     def on_stop(self, request: httpx.Request) -> httpx.Response:
         return self._answer(self.made.get(request.url.path.split("/")[-2]))

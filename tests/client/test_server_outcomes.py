@@ -7,13 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
-import respx
+from argo_double import ArgoDouble, stream
 from respx_server import serve
 
 import aiowf
 from aiowf.client import stalls
-
-WORKFLOWS = "/api/v1/workflows/argo"
 
 
 @aiowf.task
@@ -21,47 +19,29 @@ def double(n: int) -> int:
     return 2 * n
 
 
-class Server:
-    """It knows one workflow at a time, and tells the statuses that a test puts into `told`."""
+class Server(ArgoDouble):
+    """It tells of the workflow that is watched by name the statuses that a test puts in `told`."""
 
     def __init__(self) -> None:
-        self.workflow: dict[str, Any] = {}
-        self.is_gone = False
-        self.status: dict[str, Any] = {"phase": "Running", "nodes": {}}
+        super().__init__({"phase": "Running", "nodes": {}})
         self.told: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
-        self.router = respx.Router(assert_all_called=False)
-        self.router.post(path=WORKFLOWS).mock(side_effect=self.on_create)
-        self.router.get(path="/api/v1/workflow-events/argo").mock(side_effect=self.on_watch)
-        self.router.get(path__regex=rf"{WORKFLOWS}/[^/]+/log").respond(404, json={"code": 5})
-        self.router.get(path__regex=rf"{WORKFLOWS}/[^/]+").mock(side_effect=self.on_get)
-        self.stop = self.router.put(path__regex=rf"{WORKFLOWS}/[^/]+/stop").mock(
-            side_effect=self.on_get
-        )
-
-    def on_create(self, request: httpx.Request) -> httpx.Response:
-        self.workflow = json.loads(request.content)["workflow"]
-        self.workflow["metadata"] |= {"uid": "uid", "resourceVersion": "1"}
-        return httpx.Response(200, json=self.workflow)
-
-    def on_get(self, request: httpx.Request) -> httpx.Response:
-        if self.is_gone:
-            return httpx.Response(404, json={"code": 5, "message": "not found"})
-        return httpx.Response(200, json={**self.workflow, "status": self.status})
 
     def on_watch(self, request: httpx.Request) -> httpx.Response:
-        async def events() -> AsyncIterator[bytes]:
-            yield b":\n"
-            version = 1
-            while "metadata.name" in request.url.params.get("listOptions.fieldSelector", ""):
-                kind, status = await self.told.get()
-                self.is_gone = kind == "DELETED"
-                version += 1
-                meta = {**self.workflow["metadata"], "resourceVersion": str(version)}
-                event = {"type": kind, "object": {"metadata": meta, "status": status}}
-                yield b"data: %s\n\n" % json.dumps({"result": event}).encode()
-            await asyncio.Event().wait()
+        _, _, name = request.url.params.get("listOptions.fieldSelector", "").partition("=")
+        return stream(self.events(name)) if name else super().on_watch(request)
 
-        return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, content=events())
+    async def events(self, name: str) -> AsyncIterator[bytes]:
+        """Yield what is told of a workflow."""
+        yield b":\n"
+        version = 1
+        while True:
+            kind, status = await self.told.get()
+            version += 1
+            meta = {**self.made[name]["metadata"], "resourceVersion": str(version)}
+            if kind == "DELETED":
+                del self.made[name]
+            event = {"type": kind, "object": {"metadata": meta, "status": status}}
+            yield b"data: %s\n\n" % json.dumps({"result": event}).encode()
 
     def tell(
         self, phase: str, *nodes: dict[str, Any], message: str = "", type: str = "MODIFIED"

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import respx
+from argo_double import silence, stream
 from respx_server import serve
 
 import aiowf
@@ -49,16 +50,7 @@ def workflow(name: str, phase: str = "", version: str = "1", **tags: str) -> dic
 def router() -> respx.Router:
     """A server whose watches say nothing."""
     made = respx.Router(assert_all_called=False)
-
-    async def silence() -> AsyncIterator[bytes]:
-        yield b":\n"
-        await asyncio.Event().wait()
-
-    made.get(path=f"{API}/workflow-events/argo").mock(
-        side_effect=lambda _: httpx.Response(
-            200, headers={"Content-Type": "text/event-stream"}, content=silence()
-        )
-    )
+    made.get(path=f"{API}/workflow-events/argo").mock(side_effect=lambda _: stream(silence()))
     return made
 
 
