@@ -28,6 +28,16 @@ _PATIENCE = 5.0
 _LOOKS = 5
 
 
+def check_on_cancel(on_cancel: str) -> None:
+    """Check that what is to become of a workflow is one of the words for it.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    if on_cancel not in ON_CANCEL:
+        raise ConfigurationError(f'on_cancel={on_cancel!r}: it is "stop", "terminate" or "leave"')
+
+
 async def execute(
     client: "Client",
     op: Renderable,
@@ -39,8 +49,7 @@ async def execute(
     check: bool,
 ) -> Any:
     """Run an operation; see `Client.execute`."""
-    if on_cancel not in ON_CANCEL:
-        raise ConfigurationError(f'on_cancel={on_cancel!r}: it is "stop", "terminate" or "leave"')
+    check_on_cancel(on_cancel)
     limit = None if timeout is None else seconds(timeout, "timeout")
     patience = None if pending_timeout is None else seconds(pending_timeout, "pending_timeout")
     run: Run[Any] | None = None

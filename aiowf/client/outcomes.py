@@ -62,10 +62,22 @@ async def outcomes(run: "Run[Any]") -> AsyncGenerator[Outcome[Any], None]:
                     yield Outcome(task, error=_not_run(run, task, message))
 
 
-async def outcomes_of(client: "Client", op: Renderable) -> AsyncGenerator[Outcome[Any], None]:
+async def outcomes_of(
+    client: "Client",
+    op: Renderable,
+    *,
+    id: str | None = None,
+    pending_timeout: float | None = None,
+    on_cancel: str = "stop",
+) -> AsyncGenerator[Outcome[Any], None]:
     """Submit an operation, and yield the outcome of each of its tasks when it ends.
 
-    Whoever leaves before the end stops the workflow.
+    Args:
+        client: Where it runs.
+        op: The operation.
+        id: Makes the execution durable, as for `Client.execute`.
+        pending_timeout: Seconds that a pod may be pending for any reason, or None.
+        on_cancel: What becomes of the workflow when whoever asks leaves before the end.
 
     Raises:
         ConfigurationError: The operation cannot run here; nothing was sent.
@@ -75,15 +87,15 @@ async def outcomes_of(client: "Client", op: Renderable) -> AsyncGenerator[Outcom
     run: Run[Any] | None = None
     try:
         async with client.turns:
-            run = client.run_of(name_of_operation(op))
-            await client.send_operation(op, run)
+            run = client.run_of(name_of_operation(op, id), pending_timeout=pending_timeout)
+            await client.send_operation(op, run, id=id)
         async with aclosing(outcomes(run)) as found:
             async for outcome in found:
                 yield outcome
     except BaseException as error:  # GeneratorExit among them: the rest is not wanted
         # After a refusal there is nothing of ours to stop.
         if run is not None and (run._known or not isinstance(error, ArgoError)):
-            await give_up(client, run, "stop")
+            await give_up(client, run, on_cancel)
         raise
 
 

@@ -22,7 +22,6 @@ from typing import (
     NoReturn,
     ParamSpec,
     Protocol,
-    TypedDict,
     TypeVar,
     Unpack,
     overload,
@@ -33,7 +32,10 @@ from attrs import field, frozen
 from aiowf.errors import ConfigurationError, ItemFailedError
 from aiowf.manifest import ResourceRequirements, Template
 from aiowf.manifest.names import shortened
+from aiowf.operations.containerized import OnCancel, Time
 from aiowf.operations.managed import UnknownOptionError, refuse_options
+from aiowf.operations.mapping import MapOperation
+from aiowf.operations.options import OperationOptions
 from aiowf.operations.single import DistributedSyncOperation
 from aiowf.tasks.frozen import FrozenMapping, freeze_mapping
 from aiowf.tasks.functions import ship
@@ -64,10 +66,14 @@ _ELSEWHERE = (
 _ARGUMENTS = frozenset({"func", "args", "kwargs"})  # what PythonTask takes besides its options
 
 
-class _GatherOptions(TypedDict, total=False):
+class _GatherOptions(OperationOptions, total=False):
     max_active: int
     chunksize: int | None
     client: "Client | None"
+    id: str | None
+    timeout: Time
+    pending_timeout: Time
+    on_cancel: OnCancel
 
 
 class _MapOptions(_GatherOptions, total=False):
@@ -178,11 +184,16 @@ class TaskFunction(Generic[P, R_co, T_co]):
         return_exceptions: bool = False,
         chunksize: int | None = None,
         client: "Client | None" = None,
-        **unknown: Any,
+        id: str | None = None,
+        timeout: Time = None,
+        pending_timeout: Time = None,
+        on_cancel: str = "stop",
+        **options: Any,
     ) -> AsyncGenerator[tuple[Any, Any], None]:
         """Call the function in a pod for each item, and yield each item with its value.
 
-        Leaving the loop early, by `break`, an exception or cancellation, stops what runs.
+        Leaving the loop early, by `break`, an exception or cancellation, stops what runs, unless
+        `on_cancel` says otherwise.
 
         Args:
             iterables: The items, as for the built-in `map`: one iterable, or several of which the
@@ -196,15 +207,26 @@ class TaskFunction(Generic[P, R_co, T_co]):
                 the others go on; else the error is raised and the others are stopped.
             chunksize: Most items of one workflow; None: a quarter of `max_active`, at most 100.
             client: The client to use; None: the current one.
+            id: Makes it durable: the same id with the same items in the same order, `max_active`
+                and `chunksize` attaches to the workflows that run or have ended, and has their
+                values at once. Items that differ run in new workflows, those of the same workflow
+                with them.
+            timeout: Seconds (or a timedelta) for all items together, from the first that is asked
+                for; also the deadline of the workflows, unless `on_cancel` leaves them.
+            pending_timeout: Seconds (or a timedelta) that a pod may be pending for any reason.
+            on_cancel: What becomes of the workflows when somebody leaves early, or the timeout is
+                over: "stop" (exit handlers still run), "terminate" or "leave".
+            options: The options of every operation, for each of the workflows: labels,
+                pod_context, shared_directory, ttl_strategy and so on; see OperationOptions.
 
         Raises:
             ConfigurationError: The function cannot travel, or an option makes no sense.
             ItemFailedError: An item failed.
+            OperationTimeoutError: The time is over.
             OperationStuckError: A pod can never start.
             ArgoError: The server refused.
         """
-        if unknown:
-            _refuse_unknown("map", unknown)
+        _refuse_unknown("map", options, _MapOptions.__optional_keys__)
         return _Answers(
             self._map(
                 iterables,
@@ -213,6 +235,11 @@ class TaskFunction(Generic[P, R_co, T_co]):
                 return_exceptions=return_exceptions,
                 chunksize=chunksize,
                 client=client,
+                id=id,
+                timeout=timeout,
+                pending_timeout=pending_timeout,
+                on_cancel=on_cancel,
+                options=options,
             )
         )
 
@@ -225,13 +252,19 @@ class TaskFunction(Generic[P, R_co, T_co]):
         return_exceptions: bool,
         chunksize: int | None,
         client: "Client | None",
+        options: Mapping[str, Any],
+        **terms: Any,
     ) -> AsyncGenerator[tuple[Any, Any], None]:
         from aiowf.operations.spread import Spread, chunk_of  # it loads asyncio
+        from aiowf.operations.terms import terms_of
 
         chunk = chunk_of(max_active, chunksize)
         if not iterables:
             raise ConfigurationError("there are no items", where="map")
-        ship(self.func)  # what cannot travel is no item's fault
+        # What makes no sense is no item's fault; the task is of a function that costs nothing.
+        MapOperation(self.name, PythonTask("model", int), **options)
+        ship(self.func)  # nor is what cannot travel
+        agreed = terms_of(**terms, options=options)
         if client is None:
             from aiowf.client.current import current_client
 
@@ -241,7 +274,7 @@ class TaskFunction(Generic[P, R_co, T_co]):
         def call(index: int, item: Any) -> PythonTask[T_co]:
             return self.task(f"{self.name}-{index}", *(item if several else (item,)))
 
-        spread = Spread(self.name, call, _zipped(iterables), client, max_active, chunk)
+        spread = Spread(self.name, call, _zipped(iterables), client, max_active, chunk, agreed)
         answers = spread.answers(ordered=ordered, return_exceptions=return_exceptions)
         async with aclosing(answers):
             async for answer in answers:
@@ -259,39 +292,28 @@ class TaskFunction(Generic[P, R_co, T_co]):
         self, *iterables: Items[Any], return_exceptions: bool, **options: Unpack[_GatherOptions]
     ) -> list[T_co | ItemFailedError]: ...
     async def gather(
-        self,
-        *iterables: Items[Any],
-        max_active: int = 64,
-        return_exceptions: bool = False,
-        chunksize: int | None = None,
-        client: "Client | None" = None,
-        **unknown: Any,
+        self, *iterables: Items[Any], return_exceptions: bool = False, **options: Any
     ) -> list[Any]:
         """Call the function in a pod for each item, and return the values in the items' order.
 
-        The arguments are those of `map`.
+        The arguments are those of `map`, without `ordered`.
         """
-        if unknown:
-            _refuse_unknown("gather", unknown)
-        found = self.map(
-            *iterables,
-            max_active=max_active,
-            ordered=True,
-            return_exceptions=return_exceptions,
-            chunksize=chunksize,
-            client=client,
-        )
+        _refuse_unknown("gather", options, _GatherOptions.__optional_keys__)
+        found = self.map(*iterables, ordered=True, return_exceptions=return_exceptions, **options)
         async with aclosing(found):
             return [value async for _, value in found]
 
 
-def _refuse_unknown(method: str, options: Mapping[str, Any]) -> NoReturn:
-    known = frozenset(getattr(TaskFunction, method).__kwdefaults__)
-    if options.keys() & _OF_EXECUTE:
+def _refuse_unknown(method: str, options: Mapping[str, Any], known: frozenset[str]) -> None:
+    if options.keys() <= known:
+        return
+    if "check" in options:
         raise UnknownOptionError(
-            f"{method} has no such option", where=next(iter(options)), hint=_ELSEWHERE
+            f"{method} has no such option",
+            where="check",
+            hint="with return_exceptions=True failures are yielded and not raised",
         )
-    refuse_options(method, options, known)
+    refuse_options(method, options, known | {"return_exceptions"})
 
 
 class _Answers(AsyncGenerator[tuple[Any, Any], None]):

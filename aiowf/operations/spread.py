@@ -1,14 +1,15 @@
 """Spread a function over many items: workflows of some calls each, several at once."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field, frozen
 
-from aiowf.errors import AiowfError, ConfigurationError, ItemFailedError
+from aiowf.errors import AiowfError, ConfigurationError, ItemFailedError, OperationTimeoutError
 from aiowf.operations.mapping import MapOperation
+from aiowf.operations.terms import Terms
 from aiowf.tasks.python import PythonTask
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Spread:
         client: Where the calls run.
         max_active: Most items that were read, and whose answers were not taken yet.
         chunk: Most calls of one workflow.
+        terms: How the workflows are submitted and followed.
     """
 
     name: str
@@ -78,6 +80,9 @@ class Spread:
     client: "Client"
     max_active: int
     chunk: int
+    terms: Terms
+    # When the time is over, by the loop's clock; set when the first answer is asked for.
+    _deadline: float | None = field(default=None, init=False)
     # One permit for each item that may be read; given back when its answer is taken.
     _permits: asyncio.Semaphore = field(init=False)
     # At most one answer for each permit, and None behind the last.
@@ -98,13 +103,16 @@ class Spread:
 
         Raises:
             ItemFailedError: An item failed.
+            OperationTimeoutError: The time is over, and answers are due.
             AiowfError: A workflow could not be submitted or followed.
         """
+        if self.terms.timeout is not None:
+            self._deadline = asyncio.get_running_loop().time() + self.terms.timeout
         driver = self.client.errands.attend(self._drive())
         waiting: dict[int, Answer] = {}
         due = 0
         try:
-            while (answer := await self._answers.get()) is not None:
+            while (answer := await self._next_answer()) is not None:
                 if answer.error is not None and not return_exceptions:
                     raise answer.error
                 waiting[answer.index if ordered else due] = answer
@@ -118,6 +126,25 @@ class Spread:
         if driver.cancelled():
             raise AiowfError(f"the client was closed while {self.name} was spread over items")
         await driver
+
+    async def _next_answer(self) -> Answer | None:
+        scope = asyncio.timeout_at(self._deadline)
+        try:
+            async with scope:
+                return await self._answers.get()
+        except TimeoutError:
+            if not scope.expired() or self.terms.timeout is None:
+                raise
+        done = {"stop": "were stopped", "terminate": "were terminated", "leave": "go on"}
+        raise OperationTimeoutError(
+            f"{self.name} did not end for all items within {self.terms.timeout:g} s: its workflows "
+            f"{done[self.terms.on_cancel]}",
+            workflow_name=f"{self.name}-",
+            namespace=self.client.backend.namespace,
+            timeout=self.terms.timeout,
+            action=self.terms.on_cancel,
+            hint="Give it a longer timeout, or fewer items.",
+        )
 
     async def _drive(self) -> None:
         """Submit and follow workflows until there are no more items."""
@@ -162,7 +189,8 @@ class Spread:
             while True:
                 await self._permits.acquire()
                 reading = asyncio.create_task(self._next())
-                await asyncio.wait({reading}, timeout=_LINGER)
+                # With an id, what is in a workflow must not be a matter of time.
+                await asyncio.wait({reading}, timeout=None if self.terms.id else _LINGER)
                 if not reading.done():
                     yield None
                 item = await reading
@@ -188,10 +216,17 @@ class Spread:
         """Submit the workflow of a chunk and pass on what comes of it."""
         from aiowf.client.outcomes import outcomes_of
 
-        op = MapOperation(self.name, [task for _, task in chunk])
+        op = MapOperation(self.name, [task for _, task in chunk], **self._options())
         due = {task.name: answer for answer, task in chunk}
+        following = outcomes_of(
+            self.client,
+            op,
+            id=self.terms.id_of([task for _, task in chunk]),
+            pending_timeout=self.terms.pending_timeout,
+            on_cancel=self.terms.on_cancel,
+        )
         try:
-            async with aclosing(outcomes_of(self.client, op)) as outcomes:
+            async with aclosing(following) as outcomes:
                 async for outcome in outcomes:
                     self._answer(due.pop(outcome.task), outcome.error, outcome.value)
         except ConfigurationError as error:
@@ -199,6 +234,11 @@ class Spread:
                 raise
             for answer in due.values():  # it alone is too large for a workflow
                 self._answer(answer, error)
+
+    def _options(self) -> Mapping[str, Any]:
+        if self._deadline is None or self.terms.on_cancel == "leave":
+            return self.terms.options
+        return self.terms.options_within(self._deadline - asyncio.get_running_loop().time())
 
     def _answer(self, answer: Answer, error: AiowfError | None, value: Any = None) -> None:
         if error is not None:

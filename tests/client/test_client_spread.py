@@ -194,6 +194,78 @@ async def test_leaving_early_stops_what_runs(
     assert "Failed" in await ends(client, "hold-")
 
 
+async def test_options_are_those_of_its_workflows(client: aiowf.Client) -> None:
+    """Each workflow has them, and the timeout as its deadline."""
+    options: Any = {"labels": {"team": "blue"}, "parallelism": 2, "ttl_strategy": None}
+    assert [2, 4] == await double.gather([1, 2], chunksize=1, timeout=60, **options)
+    found = [await run.workflow() async for run in client.list(labels={"team": "blue"})]
+    assert [(2, None, 60)] * 2 == [
+        (each.spec.parallelism, each.spec.ttl_strategy, each.spec.active_deadline_seconds)
+        for each in found
+        if each.spec is not None
+    ]
+
+
+@aiowf.task(retry_limit=0)
+def noted(place: str, n: int) -> int:
+    """Write down that it ran, and fail for 0."""
+    import pathlib
+
+    with pathlib.Path(place, str(n)).open("a") as file:
+        file.write("x")
+    assert n
+    return -n
+
+
+async def test_the_same_id_runs_no_item_twice(client: aiowf.Client, tmp_path: Path) -> None:
+    """It has the values of what has ended; items that differ run with those of their workflow."""
+    items = ([str(tmp_path)] * 4, [1, 2, 3, 4])
+    first = await noted.gather(*items, id="x", chunksize=2)
+    assert [-1, -2, -3, -4] == first == await noted.gather(*items, id="x", chunksize=2)
+    items[1][3] = 5
+    assert [-1, -2, -3, -5] == await noted.gather(*items, id="x", chunksize=2)
+    times = {
+        path.name: len(path.read_text())
+        for path in await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
+    }
+    assert {"1": 1, "2": 1, "3": 2, "4": 1, "5": 1} == times
+
+
+async def test_an_id_takes_up_what_was_left(client: aiowf.Client, tmp_path: Path) -> None:
+    """What runs goes on when it is left, however slowly the items came, and is found again."""
+    gates = [str(tmp_path / f"gate-{n}") for n in range(2)]
+
+    async def slowly() -> AsyncIterator[str]:
+        for gate in gates:
+            await asyncio.sleep(2 * spread._LINGER)
+            yield gate
+
+    async with aclosing(hold.map(slowly(), id="left", chunksize=2, on_cancel="leave")) as found:
+        asking = asyncio.ensure_future(anext(found))
+        await until((tmp_path / "gate-0.begun").exists)
+        asking.cancel()
+        await asyncio.wait({asking})
+    for gate in gates:
+        Path(gate).touch()  # noqa: ASYNC240
+    assert gates == await hold.gather(gates, id="left", chunksize=2)
+
+
+@pytest.mark.parametrize(("how", "done"), [("terminate", "were terminated"), ("leave", "go on")])
+async def test_a_timeout_is_for_all_items(
+    client: aiowf.Client, tmp_path: Path, how: Any, done: str
+) -> None:
+    """What has ended by then is told before; what runs ends as was said."""
+    gates = [str(tmp_path / f"{how}-{n}") for n in range(2)]
+    Path(gates[0]).touch()  # noqa: ASYNC240
+    found = hold.map(gates, timeout=2, on_cancel=how, labels={"how": how})
+    assert (gates[0], gates[0]) == await anext(found)
+    with pytest.raises(aiowf.OperationTimeoutError, match=f"within 2 s: its workflows {done}"):
+        await anext(found)
+    await asyncio.to_thread(Path(gates[1]).touch)
+    (run,) = [run async for run in client.list(labels={"how": how})]
+    assert (how == "leave") is (await run.wait(20, check=False)).succeeded
+
+
 async def test_its_workflows_count_among_those_of_the_client() -> None:
     """They keep to `max_active` of the client, and leave its bound as it was."""
     async with aiowf.connect("local", max_active=1) as bounded:

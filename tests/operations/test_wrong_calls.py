@@ -53,7 +53,8 @@ DOUBLE: Any = double
         (lambda: asyncio.run(DOUBLE.run(1, timeout=3)), "async with asyncio.timeout(…)"),
         (lambda: asyncio.run(DOUBLE.gather([3], max_activ=3)), 'did you mean "max_active"?'),
         (lambda: DOUBLE.map([3], orderd=True), 'did you mean "ordered"?'),
-        (lambda: DOUBLE.map([3], id="x"), "execute(…)"),
+        (lambda: DOUBLE.map([3], check=False), "return_exceptions=True"),
+        (lambda: DOUBLE.map([3], label={}), 'did you mean "labels"?'),
     ],
 )
 def test_a_wrong_call_names_the_right_one(call: Callable[[], Any], hint: str) -> None:
@@ -67,6 +68,25 @@ def test_a_tuple_of_tasks_is_not_told_in_full() -> None:
     """What is wrong is said in a few words, none of them cut off."""
     with pytest.raises(aiowf.ConfigurationError, match="expected a task, not a tuple of 2\n"):
         SINGLE("x-", (A, B))
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"ordered": True}, "ordered: gather has no such option"),
+        ({"labels": 3}, "labels"),
+        ({"on_cancel": "x"}, '"terminate" or "leave"'),
+        ({"timeout": 0}, "seconds above 0"),
+        ({"pending_timeout": "1"}, "pending_timeout='1'"),
+        ({"id": ""}, "not empty"),
+    ],
+)
+async def test_an_option_of_all_items_is_no_fault_of_one(
+    options: dict[str, Any], match: str
+) -> None:
+    """It is refused before any client is opened."""
+    with pytest.raises(aiowf.ConfigurationError, match=match):
+        await DOUBLE.gather([3], return_exceptions=True, **options)
 
 
 def test_map_is_no_plain_iterable() -> None:

@@ -42,6 +42,10 @@ async def main() -> None:
     async for item, value in simulate.map(numbers()):
         assert_type(item, int)
         assert_type(value, float)
+    found = simulate.map([1], id="x", timeout=9, on_cancel="leave", labels={"a": "b"}, priority=1)
+    async for item, value in found:
+        assert_type((item, value), tuple[int, float])
+    simulate.map([1], labels=1)  # type: ignore[call-overload]  # pyright: ignore
     async for item, outcome in simulate.map(range(9), return_exceptions=True):
         assert_type(item, int)
         assert_type(outcome, float | aiowf.ItemFailedError)
