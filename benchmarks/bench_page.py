@@ -5,22 +5,19 @@ frame in which the page shows it, so that it holds the engine's part too.
 """
 
 import asyncio
-import shutil
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiohttp import ClientSession
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
-from aiowf.engine import Listening, ServeSettings, serve
+from aiowf.engine import ServeSettings
+from benchmarks.chromium import launched, served
 from benchmarks.row import Row
 
 _LOADS = 7
 _CHANGES = 20
 _MANY = 300
-_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
 _FIRST_PAINT = """async () => {
   while (!performance.getEntriesByName("first-contentful-paint").length) {
     await new Promise(requestAnimationFrame);
@@ -46,42 +43,20 @@ def rows() -> list[Row]:
 
 
 async def _rows() -> list[Row]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        raise FileNotFoundError("there is no Chromium; on Debian: apt-get install chromium")
     async with (
-        _served() as engine,
-        async_playwright() as driver,
+        served(ServeSettings(port=0, no_auth=True)) as engine,
+        launched() as browser,
         ClientSession(engine.url) as client,
     ):
-        browser = await driver.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
-        try:
-            paint = await _first_paint(browser, engine.url)
-            few = await _changes(browser, client, engine.url, _CHANGES)
-            many = await _changes(browser, client, engine.url, _MANY)
-        finally:
-            await browser.close()
+        paint = await _first_paint(browser, engine.url)
+        few = await _changes(browser, client, engine.url, _CHANGES)
+        many = await _changes(browser, client, engine.url, _MANY)
     name = f"page: a change is seen, worst of {_CHANGES}"
     return [
         Row(name=f"page: first paint, best of {_LOADS}", ours=paint, unit="ms", at_most=500),
         Row(name=f"{name}, {_CHANGES} nodes", ours=max(few), unit="ms", at_most=200),
         Row(name=f"{name}, {_MANY} nodes", ours=max(many), unit="ms", at_most=200),
     ]
-
-
-@asynccontextmanager
-async def _served() -> AsyncIterator[Listening]:
-    """Serve an engine that asks for no token."""
-    listening: asyncio.Future[Listening] = asyncio.get_running_loop().create_future()
-    settings = ServeSettings(port=0, no_auth=True)
-    serving = asyncio.create_task(serve(settings, on_listening=listening.set_result))
-    await asyncio.wait((serving, listening), return_when=asyncio.FIRST_COMPLETED)
-    if serving.done():
-        await serving
-    yield listening.result()
-    serving.cancel()
-    with suppress(asyncio.CancelledError):
-        await serving
 
 
 async def _first_paint(browser: Browser, url: str) -> float:

@@ -1,8 +1,5 @@
 """A tab of a real browser, and the engines that its page shows."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 from attrs import define, field
@@ -10,7 +7,6 @@ from bed import OK, Bed, ScriptedExecutor
 from playwright.async_api import BrowserContext, ConsoleMessage, Page
 from playwright.async_api import Error as BrowserError
 
-from aiowf.engine import Listening, ServeSettings, serve
 from aiowf.engine.pod import PodResult
 
 BAD = PodResult(exit_code=1, reason="Error", message="ValueError: no such seed")
@@ -66,18 +62,3 @@ def held(*names: str) -> ScriptedExecutor:
 def address(running: Bed, path: str = "/") -> str:
     """Return where the page of an engine is."""
     return str(running.client.make_url(path))
-
-
-@asynccontextmanager
-async def served() -> AsyncIterator[Listening]:
-    """Serve a real engine, as `aiowf dev` does."""
-    listening: asyncio.Future[Listening] = asyncio.get_running_loop().create_future()
-    settings = ServeSettings(port=0, token="a+token/for&tests")
-    serving = asyncio.create_task(serve(settings, on_listening=listening.set_result))
-    await asyncio.wait((serving, listening), return_when=asyncio.FIRST_COMPLETED)
-    if serving.done():
-        await serving
-    yield listening.result()
-    serving.cancel()
-    with suppress(asyncio.CancelledError):
-        await serving

@@ -1,43 +1,32 @@
 """A real Chromium that looks at a real server of the page, and engines behind that server."""
 
-import shutil
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, expect
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[2]))
 
 from browsing import Tab
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+from benchmarks.chromium import launched
+
 expect.set_options(timeout=20_000)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Start one browser for all tests of this process."""
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium on this machine; on Debian: apt-get install chromium")
-    async with async_playwright() as driver:
-        chromium = await driver.chromium.launch(
-            executable_path=CHROMIUM, args=ARGUMENTS, timeout=90_000
-        )
-        yield chromium
-        await chromium.close()
+    try:
+        async with launched() as chromium:
+            yield chromium
+    except FileNotFoundError as missing:
+        pytest.skip(str(missing))
 
 
 @pytest_asyncio.fixture(loop_scope="session")

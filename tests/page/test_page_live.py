@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, web
 from bed import OK, ScriptedExecutor, State, bed, dag, pod, single, steps
-from browsing import BAD, Tab, address, held, served
+from browsing import BAD, Tab, address, held
 from playwright.async_api import expect
 
+from aiowf.engine import ServeSettings
 from aiowf.engine.admission import Admitted
 from aiowf.engine.exchange import CONTROLLER
 from aiowf.engine.pod import Pod, PodResult
 from aiowf.engine.server import create_app
+from benchmarks.chromium import served
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -47,7 +49,7 @@ async def test_a_workflow_runs_while_the_page_is_open(tab: Tab) -> None:
         "onExit": "work",
     }
     page = tab.page
-    async with served() as engine:
+    async with served(ServeSettings(port=0, token="a+token/for&tests")) as engine:
         await page.goto(engine.page)
         await expect(page.get_by_text("There are no workflows yet.")).to_be_visible()
         assert engine.url == page.url
