@@ -1,10 +1,12 @@
 """What can be done on the page, with keys alone, and what it says when something cannot."""
 
+from typing import Any
+
 import pytest
 from aiohttp import web
 from bed import OK, ScriptedExecutor, bed, pod, single, steps
 from browsing import BAD, Tab, address, held
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from aiowf.engine.pod import Pod, PodResult
 from aiowf.engine.server import create_app
@@ -130,6 +132,79 @@ async def test_what_waits_is_resumed(tab: Tab) -> None:
         await expect(page.locator("dd[data-phase='Failed']")).to_be_visible()
 
 
+async def test_a_pause_is_given_the_values_that_it_waits_for(tab: Tab) -> None:
+    """Resume leads to a form for them; what is typed stays, and reaches the steps that follow."""
+    supplied = {"valueFrom": {"supplied": {}}}
+    about = {"name": "go", "default": "no", "enum": ["yes", "no"], "description": "Ship it?"}
+    outputs = [
+        {"name": "go", **supplied},
+        {"name": "note", **supplied},
+        {"name": "to", "valueFrom": {"supplied": {}, "default": "eu"}},
+    ]
+    gate = {
+        "name": "gate",
+        "suspend": {},
+        "inputs": {"parameters": [about]},
+        "outputs": {"parameters": outputs},
+    }
+    told = "{{steps.gate.outputs.parameters.go}} {{steps.gate.outputs.parameters.note}}"
+    say = pod("say", inputs={"parameters": [{"name": "told"}]})
+    say["container"]["args"] = ["{{inputs.parameters.told}}"]
+    then = {**with_value("told", told), "name": "say", "template": "say"}
+    executor = held("slow", "say")
+    async with bed(executor) as running:
+        await running.create(steps(["gate", "slow"], [then], templates=[gate, pod("slow"), say]))
+        page = tab.page
+        await page.goto(address(running, "/workflows/ns/wf"))
+        await expect(page.get_by_role("button", name="gate, Suspended")).to_be_visible()
+        resume = page.get_by_role("group", name="Actions").get_by_role("button", name="Resume")
+        await resume.press("Enter")
+        panel = page.get_by_role("complementary", name="Step gate")
+        go, note, to = (panel.get_by_label(name, exact=True) for name in ("go", "note", "to"))
+        await expect(go).to_be_focused()
+        await expect(go).to_have_accessible_description("Ship it?")
+        await expect(go).to_have_value("no")
+        await expect(to).to_have_value("eu")
+        await go.select_option("yes")
+        give = panel.get_by_role("button", name="Resume this step")
+        await give.click()
+        await expect(note).to_be_focused()  # it is still empty
+        await page.keyboard.type("two\nlines")
+        (await executor.pod("slow")).end(OK)
+        await expect(page.get_by_role("button", name="slow, Succeeded")).to_be_visible()
+        await expect(note).to_have_value("two\nlines")
+        await tab_to(page, give)
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("button", name="gate, Succeeded")).to_be_visible()
+        await expect(panel.get_by_role("heading", name="gate")).to_be_focused()
+        await expect(panel.locator(".facts", has_text="Outputs")).to_contain_text("two\nlines")
+        assert ("yes two\nlines",) == (await executor.pod("say")).pod.container.args
+
+
+def with_value(name: str, value: str) -> dict[str, Any]:
+    """Return arguments with one parameter."""
+    return {"arguments": {"parameters": [{"name": name, "value": value}]}}
+
+
+async def test_a_workflow_is_submitted_again(tab: Tab) -> None:
+    """Resubmit makes a new workflow like this one, whatever became of it, and shows that."""
+    async with bed(held("a")) as running:
+        await running.create({**single(pod("a")), **with_value("seed", "17")})
+        page = tab.page
+        await page.goto(address(running, "/workflows/ns/wf"))
+        await page.get_by_role("button", name="Resubmit").press("Enter")
+        heading = page.get_by_role("heading", name="wf-")
+        await expect(heading).to_be_focused()
+        await expect(page.locator("#spoken")).to_contain_text("was submitted")
+        name = await heading.text_content() or ""
+        assert address(running, f"/workflows/ns/{name}") == page.url
+        await expect(page.get_by_role("button", name=f"{name}, Running")).to_be_visible()
+        again = await running.get(name)
+        assert with_value("seed", "17")["arguments"] == again["spec"]["arguments"]
+        await page.go_back()
+        await expect(page.get_by_role("heading", name="wf", exact=True)).to_be_visible()
+
+
 async def test_delete_asks_first(tab: Tab) -> None:
     """Escape and Cancel leave everything as it is; Delete deletes, and leads back to the list."""
     async with bed(held("a")) as running:
@@ -157,15 +232,23 @@ async def test_delete_asks_first(tab: Tab) -> None:
 async def test_a_refused_action_says_why(tab: Tab) -> None:
     """What the engine answers stands on the page until it is closed."""
     tab.refusals = True
-    supplied = {"name": "ok", "valueFrom": {"supplied": {}}}
-    wait = {"name": "wait", "suspend": {}, "outputs": {"parameters": [supplied]}}
-    async with bed() as running:
-        await running.create(steps(["wait"], templates=[wait]))
+    async with bed(held("a")) as running:
+        await running.create(single(pod("a")))
         page = tab.page
         await page.goto(address(running, "/workflows/ns/wf"))
-        await page.get_by_role("button", name="Resume").click()
+        stop = page.get_by_role("button", name="Stop")
+        await expect(stop).to_be_visible()
+
+        async def end_first(route: Route) -> None:
+            # Somebody else is sooner, and this page has not heard of it yet.
+            await running.put("terminate")
+            await running.finished()
+            await route.continue_()
+
+        await page.route("**/stop", end_first)
+        await stop.click()
         alert = page.get_by_role("alert")
-        await expect(alert).to_contain_text("Resume: raw output parameter 'ok' has not been set")
+        await expect(alert).to_contain_text("Stop: cannot shutdown a completed workflow")
         await alert.get_by_role("button", name="Close").click()
         await expect(alert).to_have_count(0)
 

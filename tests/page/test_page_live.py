@@ -61,7 +61,8 @@ async def test_a_workflow_runs_while_the_page_is_open(tab: Tab) -> None:
         await page.get_by_role("link", name="etl").click()
         await expect(page).to_have_url(f"{engine.url}workflows/default/etl")
         nodes = page.locator("button.step")
-        await expect(nodes).to_have_count(4)
+        await expect(nodes).to_have_count(5)
+        await expect(page.get_by_role("button", name="work, Not run")).to_be_visible()
         for name, phase in {
             "extract": "Succeeded",
             "work": "Succeeded",
@@ -87,7 +88,7 @@ async def test_a_workflow_runs_while_the_page_is_open(tab: Tab) -> None:
 
 
 async def test_every_change_of_a_dag_is_seen_in_place(tab: Tab) -> None:
-    """Nodes change and appear without a new document: those that were there stay themselves."""
+    """Nodes change in one document: those that were there, or are to come, stay themselves."""
     executor = held("a", "b", "c")
     spec = dag("a", *({"name": n, "dependencies": ["a"]} for n in "bc"), templates=map(pod, "abc"))
     async with bed(executor) as running:
@@ -96,13 +97,17 @@ async def test_every_change_of_a_dag_is_seen_in_place(tab: Tab) -> None:
         await page.goto(address(running, "/workflows/ns/wf"))
         first = page.get_by_role("button", name="a, Running")
         await expect(first).to_be_visible()
-        await first.evaluate("node => { node.mark = 17; }")
+        waiting = page.get_by_role("button", name="b, Waiting")
+        for button in (first, waiting):
+            await button.evaluate("node => { node.mark = 17; }")
+        places = await _places(tab)
         await first.focus()
         (await executor.pod("a")).end(OK)
         done = page.get_by_role("button", name="a, Succeeded")
         await expect(done).to_be_focused()
         assert 17 == await done.evaluate("node => node.mark")
-        await expect(page.get_by_role("button", name="b, Running")).to_be_visible()
+        begun = page.get_by_role("button", name="b, Running")
+        assert 17 == await begun.evaluate("node => node.mark")
         (await executor.pod("b")).end(BAD)
         await expect(page.get_by_role("button", name="b, Failed")).to_be_visible()
         await expect(page.locator("#spoken")).to_contain_text("b: Failed")
@@ -110,6 +115,14 @@ async def test_every_change_of_a_dag_is_seen_in_place(tab: Tab) -> None:
         await expect(page.get_by_role("button", name="c, Succeeded")).to_be_visible()
         await expect(page.locator("#spoken")).to_contain_text("wf: Failed")
         await expect(page).to_have_title("Failed: wf · aiowf")
+        assert places == await _places(tab)
+
+
+async def _places(tab: Tab) -> Any:
+    """Return where each step stands."""
+    return await tab.page.locator("button.step").evaluate_all(
+        "steps => steps.map((step) => [step.dataset.node, step.style.left, step.style.top])"
+    )
 
 
 async def test_three_hundred_nodes_stay_usable(tab: Tab) -> None:
@@ -126,9 +139,10 @@ async def test_three_hundred_nodes_stay_usable(tab: Tab) -> None:
         await page.goto(address(running, "/workflows/ns/wf"))
         crowd = page.get_by_role("button", name="one, 300 steps: 300 Running")
         await expect(crowd).to_have_attribute("aria-expanded", "false")
-        assert 1 == await page.locator(".boxes button").count()
+        await expect(page.get_by_role("button", name="end, Waiting")).to_be_visible()
+        assert 2 == await page.locator(".boxes button").count()
         await crowd.press("Enter")
-        nodes = page.locator("button.step")
+        nodes = page.locator("button.step.cell")
         await expect(nodes).to_have_count(300)
         await nodes.evaluate_all("nodes => nodes.forEach((node, index) => { node.mark = index; })")
         states = _states(executor)

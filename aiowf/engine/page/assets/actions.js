@@ -40,4 +40,10 @@ export const ACTIONS = [
     why: "Only what has failed can be retried.",
     hint: "Runs again what did not succeed.",
   },
+  {
+    verb: "resubmit",
+    label: "Resubmit",
+    can: () => true,
+    hint: "Runs all of it again, as a new workflow.",
+  },
 ];

@@ -2,7 +2,7 @@
 
 import { Children, h, put, say, set, svg, visible } from "./dom.js";
 import { layout } from "./layout.js";
-import { bad, counted, phaseOfNode, showSign, sign } from "./phases.js";
+import { bad, counted, NOT_RUN, phaseOfNode, showSign, sign, WAITING } from "./phases.js";
 import { crowded, stepsOf } from "./steps.js";
 import { span } from "./times.js";
 
@@ -21,7 +21,10 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 export class Graph {
   #select;
   #open = new Set();
+  // What is placed: boxes, and which lines lead where; and how these lines look.
+  #placed = "";
   #drawn = "";
+  #routes = [];
   #size = { width: 0, height: 0 };
   // A factor; "fit": all is seen; "read": as much as can be read is seen.
   #zoom = "read";
@@ -89,11 +92,13 @@ export class Graph {
     const graph = stepsOf(workflow);
     const { crowds, edges, standsFor } = crowded(graph);
     const items = this.#items(graph, crowds, standsFor);
-    const shape = JSON.stringify([[...items.keys()], edges]);
-    if (shape !== this.#drawn) {
-      this.#drawn = shape;
+    const shape = JSON.stringify([[...items.keys()], edges.map(([from, to]) => [from, to])]);
+    if (shape !== this.#placed) {
+      this.#placed = shape;
+      this.#drawn = "";
       this.#place(items, edges);
     } else for (const [id, item] of items) item.place = this.places.get(id);
+    this.#drawLines(edges.map(([, , weak]) => weak));
     if (!items.has(this.#entry))
       this.#entry = [...items].find(([, item]) => item.kind !== "junction")?.[0];
     this.children.show(items);
@@ -121,7 +126,7 @@ export class Graph {
             items.set(one.id, {
               kind: "cell",
               step: one,
-              short: one.label.slice(crowd.common) || one.label,
+              short: one.label.slice(crowd.common).replace(/^[-_.:\s]+/, "") || one.label,
               crowd: key,
               index,
               w: CELL.w,
@@ -147,14 +152,17 @@ export class Graph {
     set(this.lines, "width", this.#size.width);
     set(this.lines, "height", this.#size.height);
     set(this.lines, "viewBox", `${-MARGIN} ${-MARGIN} ${this.#size.width} ${this.#size.height}`);
-    const drawn = (weak) =>
-      edges.flatMap(([, , isWeak], index) => (isWeak === weak ? curve(lines[index]) : [])).join("");
-    put(
-      this.lines,
-      svg("path", { d: drawn(false) }),
-      svg("path", { class: "weak", d: drawn(true) }),
-    );
+    this.#routes = lines;
     this.#scale();
+  }
+
+  #drawLines(weaknesses) {
+    const look = weaknesses.map(Number).join("");
+    if (look === this.#drawn) return;
+    this.#drawn = look;
+    const path = (weak) =>
+      this.#routes.filter((_, index) => weaknesses[index] === weak).map(curve).join("");
+    put(this.lines, svg("path", { d: path(false) }), svg("path", { class: "weak", d: path(true) }));
   }
 
   #make(item) {
@@ -216,7 +224,9 @@ export class Graph {
       box.about,
       kind === "cell"
         ? ""
-        : [phase, time, tries ? `${tries} tries` : ""].filter(Boolean).join(" · "),
+        : [phase, time, tries ? `${tries} tries` : "", step.node.planned?.each]
+            .filter(Boolean)
+            .join(" · "),
     );
   }
 
@@ -244,6 +254,8 @@ export class Graph {
       "Running",
       "Suspended",
       "Pending",
+      WAITING,
+      NOT_RUN,
     ];
     put(
       box.bar,

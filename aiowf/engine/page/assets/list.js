@@ -186,7 +186,7 @@ export class List {
   }
 
   #phaseButtons(chosen) {
-    const names = ["", ...PHASES.filter((phase) => phase !== "Skipped" && phase !== "Omitted")];
+    const names = ["", ...PHASES];
     this.counts = new Map();
     return h(
       "fieldset",

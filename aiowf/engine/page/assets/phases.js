@@ -2,7 +2,12 @@
 
 import { set, svg, visible } from "./dom.js";
 
+/** The phases of what has not begun, while its workflow runs and after that. */
+export const WAITING = "Waiting";
+export const NOT_RUN = "Not run";
+
 const SIGNS = {
+  [WAITING]: "M5.2 8h.1M8 8h.1M10.8 8h.1",
   Pending: "M8 4.5V8l2.2 1.6",
   Running: "",
   Suspended: "M6.3 5.2v5.6M9.7 5.2v5.6",
@@ -11,11 +16,12 @@ const SIGNS = {
   Error: "M8 4.6v4.2M8 11.2v.2",
   Skipped: "M5 8h6",
   Omitted: "M5 8h6",
+  [NOT_RUN]: "M5 8h6",
 };
 const ENDS = new Set(["Succeeded", "Failed", "Error", "Skipped", "Omitted"]);
 
-/** The phases, in the order in which counts are told. */
-export const PHASES = Object.keys(SIGNS);
+/** The phases that a workflow can have. */
+export const PHASES = ["Pending", "Running", "Suspended", "Succeeded", "Failed", "Error"];
 
 /** Whether a phase is the last one. */
 export const ended = (phase) => ENDS.has(phase);
@@ -57,7 +63,8 @@ export function showSign(element, phase) {
 export function counted(phases) {
   const counts = new Map();
   for (const phase of phases) counts.set(phase, (counts.get(phase) ?? 0) + 1);
-  return PHASES.filter((phase) => counts.has(phase))
+  return Object.keys(SIGNS)
+    .filter((phase) => counts.has(phase))
     .map((phase) => `${counts.get(phase)} ${visible(phase)}`)
     .join(", ");
 }

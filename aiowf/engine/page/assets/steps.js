@@ -1,5 +1,7 @@
 /* What of a workflow's nodes people see as its steps, and what runs after what. Pure functions. */
 
+import { withPlan } from "./plan.js";
+
 const GROUPS = new Set(["Steps", "StepGroup", "DAG", "TaskGroup", "Retry"]);
 const CROWD = 8; // more alike steps than this are shown as one
 
@@ -8,12 +10,13 @@ const known = new WeakMap();
 
 /**
  * Return the steps of a workflow: its pods and pauses, without the nodes that only hold others.
+ * Those that have not begun are made from its templates; their nodes have the member `planned`.
  *
  * A Retry node and its attempts are one step. Where many steps come after many others, a junction
  * stands between them instead of an edge from each to each.
  *
  * @returns {{steps: Map, junctions: Set, edges: Array}} steps: id → {id, label, path, node,
- *   attempts}, in the order in which they began; edges: [from, to, weak].
+ *   attempts}, in the order of the templates; edges: [from, to, weak].
  */
 export function stepsOf(workflow) {
   if (!known.has(workflow)) known.set(workflow, found(workflow));
@@ -21,7 +24,7 @@ export function stepsOf(workflow) {
 }
 
 function found(workflow) {
-  const nodes = workflow.status?.nodes ?? {};
+  const nodes = withPlan(workflow);
   const owner = new Map();
   const steps = new Map();
   const holders = new Set();
@@ -49,7 +52,12 @@ function found(workflow) {
   const links = linked(nodes, owner);
   const junctions = new Set();
   for (const id of holders) if (!links.dissolve(id)) junctions.add(id);
-  return { steps, junctions, edges: [...links.edges(), ...toExits(steps, links)] };
+  const edges = [...links.edges(), ...toExits(steps, links)].map(([from, to, weak]) => [
+    from,
+    to,
+    weak || Boolean(nodes[to].planned),
+  ]);
+  return { steps, junctions, edges };
 }
 
 function labelOf(node, workflow) {

@@ -46,7 +46,7 @@ export class Timeline {
 
   /** Show a workflow as it is now, and which step is chosen. */
   show(workflow, chosen) {
-    const { steps } = stepsOf(workflow);
+    const steps = begun(workflow);
     const start = seconds(workflow.status?.startedAt) ?? now();
     const end = Math.max(seconds(workflow.status?.finishedAt) ?? now(), start + 1);
     this.start = start;
@@ -133,4 +133,16 @@ export class Timeline {
       bar.style.setProperty("--to", Math.max(from, to));
     });
   }
+}
+
+/** Return the steps that have begun, the first first. */
+function begun(workflow) {
+  const steps = [...stepsOf(workflow).steps].filter(([, { node }]) => !node.planned);
+  const start = ({ node }) => seconds(node.startedAt) ?? Infinity;
+  return new Map(
+    steps.sort(([, one], [, other]) => {
+      const [from, to] = [start(one), start(other)];
+      return from === to ? 0 : from - to;
+    }),
+  );
 }

@@ -2,12 +2,13 @@
 
 import { ACTIONS, running } from "./actions.js";
 import { call, Feed, workflowPath } from "./api.js";
-import { Details, StepPanel } from "./details.js";
+import { Details } from "./details.js";
 import { announce, Children, framed, h, put, say, set, visible } from "./dom.js";
 import { Graph } from "./graph.js";
 import { Logs } from "./logs.js";
 import { bad, ended, phaseOf, phaseOfNode, showSign, sign } from "./phases.js";
 import { confirmed, connected, disconnected, notice } from "./signs.js";
+import { lacksValues, StepPanel } from "./step.js";
 import { stepsOf } from "./steps.js";
 import { Timeline } from "./timeline.js";
 import { age, seconds, span } from "./times.js";
@@ -30,6 +31,20 @@ const FIELDS = [
   .map((path) => `result.${path}`)
   .join(",");
 
+// What a workflow was made from, as far as it says which steps there will be. The sources of
+// scripts, which may be long, are no part of that; so this is asked for once, not with each change.
+const TEMPLATE_FIELDS = ["name", "dag", "steps"];
+const PLAN_FIELDS = [
+  "metadata.uid",
+  "spec.onExit",
+  "status.storedTemplates",
+  "status.storedWorkflowTemplateSpec.entrypoint",
+  "status.storedWorkflowTemplateSpec.onExit",
+  ...["spec", "status.storedWorkflowTemplateSpec"].flatMap((spec) =>
+    TEMPLATE_FIELDS.map((name) => `${spec}.templates.${name}`),
+  ),
+].join(",");
+
 const FAILURES = 3; // steps whose failure is told at the top
 
 /** The view of one workflow. */
@@ -40,6 +55,8 @@ export class Workflow {
   #feed;
   #tick;
   #workflow = null;
+  // What it was made from; null until that has been asked for.
+  #plan = null;
   #gone = false;
   #closed = false;
   #built = false;
@@ -57,6 +74,7 @@ export class Workflow {
     this.#path = workflowPath(namespace, name);
     document.title = `${name} · aiowf`;
     put(main, h("h1", { tabindex: "-1" }, visible(name)), h("p", { class: "quiet" }, "Loading …"));
+    this.#askForPlan();
     const query = new URLSearchParams({
       "listOptions.fieldSelector": `metadata.name=${name}`,
       "listOptions.sendInitialEvents": "true",
@@ -101,10 +119,31 @@ export class Workflow {
       if (type === "DELETED") this.#lose();
       else if (type !== "BOOKMARK") {
         this.#gone = false;
-        this.#workflow = object;
+        if (this.#workflow && this.#workflow.metadata.uid !== object.metadata.uid)
+          this.#askForPlan();
+        this.#workflow = this.#planned(object);
       }
     }
     if (this.#workflow) this.#draw();
+  }
+
+  async #askForPlan() {
+    const plan = await call("GET", `${this.#path}?fields=${PLAN_FIELDS}`).catch(() => null);
+    if (this.#closed) return;
+    // Without it, only what has begun is shown; and what is wrong the stream tells.
+    this.#plan = plan ?? {};
+    if (this.#workflow) this.#workflow = this.#planned(this.#workflow);
+    this.#draw();
+  }
+
+  #planned(workflow) {
+    const { metadata, spec, status } = this.#plan ?? {};
+    if (metadata?.uid !== workflow.metadata.uid) return workflow;
+    return {
+      ...workflow,
+      spec: { ...spec, ...workflow.spec },
+      status: { ...status, ...workflow.status },
+    };
   }
 
   #lose() {
@@ -151,7 +190,7 @@ export class Workflow {
     this.#panel = new StepPanel(this.aside, {
       close: () => this.#select(null),
       logs: (pod) => this.#showLog(pod),
-      resume: (id) => this.#send("resume", { nodeFieldSelector: `id=${id}` }, "Resume"),
+      resume: (id, values) => this.#resumeStep(id, values),
     });
     this.tabs = Object.entries(TABS).map(([key, [label]]) =>
       h(
@@ -209,7 +248,7 @@ export class Workflow {
 
   #show() {
     const workflow = this.#workflow;
-    if (!workflow || this.#closed) return;
+    if (!workflow || !this.#plan || this.#closed) return;
     if (!this.#built) this.#build();
     const phase = phaseOf(workflow);
     const { name, creationTimestamp } = workflow.metadata;
@@ -354,11 +393,40 @@ export class Workflow {
   }
 
   #act({ verb, label, can }) {
-    if (!this.#busy && !this.#gone && can(this.#workflow)) this.#send(verb, {}, label);
+    if (this.#busy || this.#gone || !can(this.#workflow)) return;
+    if (verb === "resubmit") this.#resubmit();
+    else if (verb !== "resume" || !this.#askForValues()) this.#send(verb, {}, label);
   }
 
-  async #send(verb, body, label) {
-    await this.#attempt(label, () => call("PUT", `${this.#path}/${verb}`, body));
+  #send(verb, body, label) {
+    return this.#attempt(label, () => call("PUT", `${this.#path}/${verb}`, body));
+  }
+
+  async #resubmit() {
+    const made = await this.#send("resubmit", {}, "Resubmit");
+    if (!made || this.#closed) return;
+    const { namespace, name } = made.metadata;
+    announce(`${name} was submitted`);
+    this.#options.go(`/workflows/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`);
+  }
+
+  /** Show the form of a pause that waits for values; return whether there is one. */
+  #askForValues() {
+    const steps = [...stepsOf(this.#workflow).steps.values()];
+    const step = steps.find(({ node }) => phaseOfNode(node) === "Suspended" && lacksValues(node));
+    if (!step) return false;
+    if (this.#chosen !== step.id) this.#select(step.id);
+    this.#panel.askForValues();
+    return true;
+  }
+
+  /** Give a pause its values, if it waits for any, and let it go on. */
+  async #resumeStep(id, values) {
+    const nodeFieldSelector = `id=${id}`;
+    const outputParameters = JSON.stringify(values);
+    if (values && !(await this.#send("set", { nodeFieldSelector, outputParameters }, "Resume")))
+      return;
+    await this.#send("resume", { nodeFieldSelector }, "Resume");
   }
 
   async #delete() {
@@ -374,17 +442,16 @@ export class Workflow {
     }
   }
 
-  /** Do something; return whether it worked. Nothing else can be done meanwhile. */
+  /** Do something; return its answer, or null if it failed. Nothing else can be done meanwhile. */
   async #attempt(label, action) {
     this.#busy = true;
     this.#draw();
     try {
-      await action();
-      return true;
+      return await action();
     } catch (error) {
       if (error.status === 401) this.#options.refused(error);
       else notice(`${label}: ${error.status ? error.message : "the engine does not answer"}`);
-      return false;
+      return null;
     } finally {
       this.#busy = false;
       this.#draw();
