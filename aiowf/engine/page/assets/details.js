@@ -20,15 +20,16 @@ export class Details {
     const results = [...stepsOf(workflow).steps.values()].flatMap((step) =>
       parameters(last(step).outputs).map(([name, value]) => [step.label, name, value]),
     );
+    const part = (title, content, otherwise) => section(title, content, otherwise, "h2");
     const sections = [
-      section(
+      part(
         "Parameters",
         table(parameters(spec.arguments)),
         "It was submitted without parameters.",
       ),
-      section("Outputs", table(parameters(status.outputs)), null),
-      section("Results of the steps", resultTable(results), "No step has given a result."),
-      section(
+      part("Outputs", table(parameters(status.outputs)), null),
+      part("Results of the steps", resultTable(results), "No step has given a result."),
+      part(
         "Conditions",
         table(
           (status.conditions ?? []).map(({ type, status: state, message }) => [
@@ -38,7 +39,7 @@ export class Details {
         ),
         null,
       ),
-      section(
+      part(
         "Workflow",
         facts([
           ["Name", metadata.name],
@@ -51,8 +52,8 @@ export class Details {
         ]),
         null,
       ),
-      section("Labels", table(Object.entries(metadata.labels ?? {})), null),
-      section("Annotations", table(Object.entries(metadata.annotations ?? {})), null),
+      part("Labels", table(Object.entries(metadata.labels ?? {})), null),
+      part("Annotations", table(Object.entries(metadata.annotations ?? {})), null),
     ];
     const shown = JSON.stringify([
       metadata.labels,

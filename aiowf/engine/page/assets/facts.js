@@ -26,12 +26,12 @@ export function outputs(node) {
 }
 
 /** Make a section; without content it has the words of `otherwise`, or is not made at all. */
-export function section(title, content, otherwise) {
+export function section(title, content, otherwise, level = "h3") {
   if (!content && otherwise === null) return null;
   return h(
     "section",
     { class: "facts" },
-    h("h3", {}, title),
+    h(level, {}, title),
     content ?? h("p", { class: "quiet" }, otherwise),
   );
 }
