@@ -14,7 +14,13 @@ from aiowf.tasks.task import Task
 Tasks = tuple[Task[Any], ...]
 
 
-def as_tasks(tasks: Task[Any] | Iterable[Task[Any]]) -> Tasks:
+_BESIDE = "tasks beside each other, between others: SimpleDagOperation(name, a, (b, c), d)"
+_NO_DEPTH = "a group holds tasks only; what runs after them is the next group: (a, b), (c, d)"
+
+
+def as_tasks(
+    tasks: Task[Any] | Iterable[Task[Any]], where: str = "tasks", several: str = _BESIDE
+) -> Tasks:
     """Return tasks from one or several.
 
     Raises:
@@ -23,8 +29,8 @@ def as_tasks(tasks: Task[Any] | Iterable[Task[Any]]) -> Tasks:
     if isinstance(tasks, Task):
         return (tasks,)
     if isinstance(tasks, str) or not isinstance(tasks, Iterable):
-        raise ConfigurationError(f"expected tasks, not {tasks!r:.80}", where="tasks")
-    return tuple(as_task(task, f"tasks[{n}]") for n, task in enumerate(tasks))
+        raise ConfigurationError(f"expected tasks, not {tasks!r:.80}", where=where)
+    return tuple(as_task(task, f"{where}[{n}]", several) for n, task in enumerate(tasks))
 
 
 class CompositeOperation(AsyncOperation[Any]):
@@ -88,7 +94,8 @@ class SimpleDagOperation(CompositeOperation):
         tasks: Sequence[Task[Any] | Iterable[Task[Any]]] = (),
         **options: Unpack[OperationOptions],
     ) -> None:
-        vars(self)["tasks"] = tuple(map(as_tasks, (*task_or_tasks, *tasks)))
+        groups = enumerate((*task_or_tasks, *tasks))
+        vars(self)["tasks"] = tuple(as_tasks(g, f"tasks[{n}]", _NO_DEPTH) for n, g in groups)
         super().__init__(name, **options)
 
     @property

@@ -16,8 +16,8 @@ T = TypeVar("T")
 _SENDER = SendResultTask()
 
 
-def as_task(task: Task[T], where: str = "task") -> Task[T]:
-    """Return the task if it is one.
+def as_task(task: Task[T], where: str = "task", several: str = SEVERAL_TASKS) -> Task[T]:
+    """Return the task if it is one; `several` tells what to do with more of them.
 
     Raises:
         ConfigurationError: It is none.
@@ -26,7 +26,7 @@ def as_task(task: Task[T], where: str = "task") -> Task[T]:
         return task
     what, hint = f"{task!r:.80}", None
     if isinstance(task, tuple | list):
-        what, hint = f"a {type(task).__name__} of {len(task)}", SEVERAL_TASKS
+        what, hint = f"a {type(task).__name__} of {len(task)}", several
     elif callable(task):
         # What @aiowf.task makes has a method for it.
         call = f"{getattr(task, '__name__', 'function')}.task(name, …)"

@@ -112,6 +112,16 @@ def test_empty_groups_are_refused() -> None:
         operations.SimpleDagOperation("op", A, ())
 
 
+def test_groups_do_not_nest() -> None:
+    """A group within a group is refused where it stands, with what to write instead."""
+    with pytest.raises(
+        ConfigurationError, match=r"tasks\[1\]\[0\]: .* a tuple of 1\n.* next group"
+    ):
+        operations.SimpleDagOperation("op", A, ((B,), SENDER))
+    with pytest.raises(ConfigurationError, match=r"tasks\[1\]: .* a tuple of 1\n.* SimpleDag"):
+        operations.PipelineOperation("op", (A, (B,)))
+
+
 def test_as_many_tasks_as_argo_takes() -> None:
     """With the entrypoint and an exit handler there are 200 templates."""
     many = [attrs.evolve(A, name=f"t{n}") for n in range(199)]
