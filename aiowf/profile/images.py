@@ -78,8 +78,14 @@ class ImageCatalogue(Mapping[str, str]):
         raise ConfigurationError(
             f"{name!r:.150} is neither in the image catalogue nor an image reference",
             where=where,
-            hint=nearest(name, self.images) or "write a reference with its tag: 'alpine:3.20'",
+            hint=self._hint(name),
         )
+
+    def _hint(self, name: str) -> str:
+        near = nearest(name, self.images)
+        if near and near.startswith("did"):
+            return near
+        return "; ".join(filter(None, [near, "write a reference with its tag: 'alpine:3.20'"]))
 
     def __getitem__(self, name: str) -> str:
         return self.images[name]
@@ -107,6 +113,8 @@ def find_dockerfiles(directory: str | PathLike[str]) -> dict[str, "Path"]:
     """
     from pathlib import Path
 
+    if not isinstance(directory, str | PathLike):
+        raise ConfigurationError(f"expected a path, not {directory!r:.80}", where="directory")
     root = Path(directory)
     if not root.is_dir():
         raise ConfigurationError(f"there is no directory {root}", where="directory")

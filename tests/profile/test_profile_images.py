@@ -7,6 +7,7 @@ import pytest
 from aiowf.errors import ConfigurationError
 from aiowf.profile import ImageCatalogue
 
+WITH_TAG = "write a reference with its tag: 'alpine:3.20'"
 CATALOGUE = ImageCatalogue({"samples-sum": "registry.example/samples-sum:1"})
 
 
@@ -30,8 +31,8 @@ def test_a_bare_word_is_a_reference_where_there_is_no_catalogue() -> None:
     ("text", "hint"),
     [
         ("sample-sum", 'did you mean "samples-sum"?'),
-        ("alpine", 'there is "samples-sum"'),
-        ("A b", 'there is "samples-sum"'),
+        ("alpine", f'there is "samples-sum"; {WITH_TAG}'),
+        ("A b", f'there is "samples-sum"; {WITH_TAG}'),
     ],
 )
 def test_what_is_neither_is_refused_with_the_nearest_name(text: str, hint: str) -> None:
@@ -45,7 +46,7 @@ def test_what_is_no_image_is_refused_without_a_catalogue_too() -> None:
     """The hint says what a reference looks like."""
     with pytest.raises(ConfigurationError) as caught:
         ImageCatalogue().reference("A b")
-    assert caught.value.hint == "write a reference with its tag: 'alpine:3.20'"
+    assert caught.value.hint == WITH_TAG
 
 
 def test_a_catalogue_holds_references_only() -> None:
