@@ -1,7 +1,7 @@
 """Tasks that run a Python function."""
 
 import warnings
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
@@ -16,6 +16,8 @@ from aiowf.tasks.functions import (
     bind,
     call_parameter,
     decode_value,
+    is_requirement,
+    kept,
     ship,
     undeclared_imports,
 )
@@ -58,7 +60,7 @@ class _FunctionTask(InlinedTask[T]):  # type: ignore[override]
     kwargs: FrozenMapping[Any] = field(eq=False)
     image: str | None
     requirements: tuple[str, ...]
-    # What `args` and `kwargs` were when the task was made, as text: these may hold what changes.
+    # `args` and `kwargs` as text; equality goes by it.
     _call: BoundCall = field(init=False, repr=False)
     _shipped: ShippedFunction = field(init=False, repr=False, eq=False)
 
@@ -96,8 +98,8 @@ class _FunctionTask(InlinedTask[T]):  # type: ignore[override]
         needed = _requirements(requirements)
         self._put(
             func=func,
-            args=tuple(args),
-            kwargs=freeze_mapping(kwargs),
+            args=tuple(map(kept, args)),
+            kwargs=freeze_mapping({name: kept(value) for name, value in (kwargs or {}).items()}),
             image=image,
             requirements=needed,
             _call=bind(shipped, args, kwargs),
@@ -175,6 +177,7 @@ class _FunctionTask(InlinedTask[T]):  # type: ignore[override]
         return {"script": ScriptTemplate(image=image, command=_COMMAND, source=source, **parts)}
 
 
+_FunctionTask.__init__.__qualname__ = "PythonTask.__init__"  # what a TypeError calls it
 _SHARED = tuple(each.name for each in fields(_FunctionTask) if each.init and each.name not in _OWN)
 
 
@@ -260,12 +263,15 @@ def _check_call(func: Any, args: Any, kwargs: Any, image: Any) -> None:
 def _requirements(requirements: str | Sequence[str]) -> tuple[str, ...]:
     if not requirements:
         return ()
-    names = (requirements,) if isinstance(requirements, str) else tuple(requirements)
+    several: Any = requirements
+    if isinstance(requirements, str) or not isinstance(requirements, Iterable):
+        several = (requirements,)
+    names = tuple(several)
     for name in names:
-        if not isinstance(name, str) or not name.strip() or name.startswith("-") or "\n" in name:
+        if not is_requirement(name):
             raise ConfigurationError(
                 f"{name!r:.80} is nothing that pip could install",
                 where="requirements",
-                hint='a requirement looks like "numpy>=2"',
+                hint='a requirement looks like "numpy>=2"; several: ("numpy>=2", "pandas")',
             )
     return names

@@ -24,8 +24,11 @@ def is_inert(text: str) -> bool:
 def json_text(text: str) -> str:
     r"""Spell the JSON text with `\u007b` and `\u0024`; a JSON reader sees the same value.
 
-    Every `$` is replaced, so that the text may also be put behind another text.
+    Every `$` is replaced, so that the text may also be put behind another text. Half of a surrogate
+    pair, as in the name of a file that is no UTF-8, is spelled as an escape too.
     """
+    if not text.isascii():
+        text = text.encode(errors="backslashreplace").decode()
     if "$" in text:
         text = text.replace("$", "\\u0024")
     return text.replace("{{", "{\\u007b") if "{{" in text else text

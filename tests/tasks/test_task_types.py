@@ -214,6 +214,9 @@ def test_an_async_function_is_run(tmp_path: Path) -> None:
         {"requirements": ("numpy\n",), "args": (1,)},
         {"requirements": ("-r x",), "args": (1,)},
         {"requirements": (7,), "args": (1,)},
+        {"requirements": 7, "args": (1,)},
+        {"requirements": "numpy>=2 pandas", "args": (1,)},
+        {"requirements": "numpy >=", "args": (1,)},
     ],
 )
 def test_wrong_calls_are_refused(options: Any) -> None:
@@ -258,10 +261,24 @@ def test_arguments_are_what_they_were_when_the_task_was_made() -> None:
     source = rendered(many)["script"]["source"]
     values.append(2)
     assert rendered(many)["script"]["source"] == source
+    assert ([1],) == many.args
+    assert many == attrs.evolve(many)
     assert task == PythonTask("a", later, args=[3])
 
 
-def lambda_free(values: list[int]) -> int:
+def test_an_argument_that_refuses_to_be_copied_is_kept() -> None:
+    """It is passed on as its text was when the task was made."""
+
+    class Stubborn(dict[str, int]):
+        def __deepcopy__(self, memo: Any) -> Any:
+            raise TypeError("there is only one")
+
+    only = Stubborn(a=1)
+    task = PythonTask("a", lambda_free, args=(only,))
+    assert task.args[0] is only
+
+
+def lambda_free(values: Any) -> int:
     return sum(values)
 
 

@@ -1,8 +1,10 @@
 """The arguments of a call as JSON text, checked against the function's signature."""
 
+import copy
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import attrs
@@ -41,6 +43,19 @@ def _refuse(value: Any) -> Any:
 
 
 _encode_plain = json.JSONEncoder(default=_refuse, ensure_ascii=False).encode
+
+
+_UNCHANGING = frozenset({str, bytes, int, float, bool, type(None), Reference})
+
+
+def kept(value: Any) -> Any:
+    """Return an argument as it is now: what may change later is copied, where it can be."""
+    if type(value) in _UNCHANGING:
+        return value
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # a class's own way to be copied can raise anything
+        return value
 
 
 def input_name(reference: Reference) -> str:
@@ -91,7 +106,13 @@ def _bound_with_care(
 ) -> BoundCall:
     found: list[Input] = []
     args, kwargs = ([*given[0]], dict(given[1]))
-    plain = [_without_references(value, (i,), found) for i, value in enumerate([args, kwargs])]
+    try:
+        plain = [_without_references(value, (i,), found) for i, value in enumerate([args, kwargs])]
+    except RecursionError:
+        raise ConfigurationError(
+            f"an argument of {shipped.name} contains itself, or is nested too deep for JSON",
+            hint="pass plain values, dataclasses, or a file of the shared directory",
+        ) from None
     if bound is not None:
         _check(shipped, bound)
     try:
@@ -186,11 +207,28 @@ def _without_references(value: Any, path: tuple[int | str, ...], found: list[Inp
             f"the task {value.name!r} itself stands among the arguments",
             hint=f"did you mean its value, {value.name}.{output}?",
         )
-    if isinstance(value, (set, frozenset)) and any(isinstance(v, Reference) for v in value):
+    hidden: list[Input] = []
+    for part in _parts(value):
+        _without_references(part, (), hidden)
+    if hidden:
         raise ConfigurationError(
-            "a task's value stands in a set", hint="it may stand in lists, tuples and dicts"
+            f"a task's value stands in a {name_of(type(value))}",
+            hint="it may stand in lists, tuples and dicts",
         )
     return value
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    """Return what a value consists of that is none of JSON's own containers."""
+    if isinstance(value, str | bytes | int | float | None):
+        return ()
+    if isinstance(value, Mapping):
+        return value.values()
+    if isinstance(value, tuple | list | set | frozenset):
+        return value
+    kind = type(value)
+    of_class = fields(kind) if is_dataclass(kind) else getattr(kind, "__attrs_attrs__", ())
+    return [getattr(value, each.name) for each in of_class]
 
 
 def _key(key: Any) -> str:

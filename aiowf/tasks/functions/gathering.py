@@ -59,7 +59,10 @@ class Gatherer:
         if id(value) in self.ledger.values:
             return self.ledger.values[id(value)]
         if isinstance(value, MethodType):
-            return f"{self.express(value.__self__)}.{value.__func__.__name__}"
+            try:
+                return f"{self.express(value.__self__)}.{value.__func__.__name__}"
+            except CannotTravel as error:
+                raise CannotTravel(f"a method of {error}") from None
         is_defined = isinstance(value, type | FunctionType) or hasattr(value, "__wrapped__")
         if is_defined and value is not type(None):
             return self._placed(value)

@@ -7,6 +7,15 @@ from functools import cache
 from aiowf.tasks.functions.script import ShippedFunction
 
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[.*?\])?\s*(?:$|[@<>=!~;(\s])")
+_REQUIREMENT = re.compile(
+    r"""\s* [A-Za-z0-9] (?: [A-Za-z0-9._-]* [A-Za-z0-9] )? \s* (?: \[ [^\]]* \] )? \s*
+    (?: @ .+
+      | \(? (?: (?: ~= | ===? | != | [<>]=? ) \s* [A-Za-z0-9*] [^\s,;()]* \s* ,? \s* )* \)? \s*
+        (?: ; .+ )?
+    )""",
+    re.VERBOSE,
+)
+"""A name, its extras, versions or an URL, and a marker: PEP 508, loosely."""
 _KNOWN = {
     "attr": "attrs",
     "bs4": "beautifulsoup4",
@@ -17,6 +26,14 @@ _KNOWN = {
     "yaml": "pyyaml",
 }
 """Import names of distributions called otherwise, for those that are not installed here."""
+
+
+def is_requirement(text: object) -> bool:
+    """Tell whether pip can make something of it: a requirement, a URL or a path."""
+    if not isinstance(text, str) or text.startswith("-") or "\n" in text:
+        return False
+    is_place = "/" in text or text.endswith((".whl", ".zip", ".tar.gz"))
+    return bool(text.strip()) and (is_place or _REQUIREMENT.fullmatch(text) is not None)
 
 
 def undeclared_imports(

@@ -4,6 +4,7 @@ import atexit
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from aiowf.errors import ConfigurationError
-from aiowf.tasks.functions import bind, ship, undeclared_imports
+from aiowf.tasks.functions import bind, is_requirement, ship, undeclared_imports
 
 
 def line_of(text: str) -> int:
@@ -251,3 +252,27 @@ def test_a_wrong_number_of_arguments_is_refused(args: tuple[int, ...]) -> None:
     assert "[[1, 3], {}]" == bind(shipped, (1, 3)).arguments
     with pytest.raises(ConfigurationError, match=r"add\(one: int, two: int = 2\).* does not take"):
         bind(shipped, args)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "numpy",
+        "numpy >= 2, <3",
+        "numpy[a,b]~=2.0; python_version > '3'",
+        "numpy (==2.*)",
+        "a @ https://example.org/a.whl",
+        "git+https://example.org/a",
+        "./dist/a.whl",
+        "a.whl",
+    ],
+)
+def test_what_pip_can_install(text: str) -> None:
+    """Requirements, URLs and paths are taken."""
+    assert is_requirement(text)
+
+
+def test_a_method_is_told_from_its_object() -> None:
+    """What cannot travel is the object that the method belongs to."""
+    with pytest.raises(ConfigurationError, match=r"is a method of an instance of threading\."):
+        ship(threading.Event().set)

@@ -10,6 +10,7 @@ import socketserver
 import sys
 import threading
 import uuid
+from collections import OrderedDict
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -428,3 +429,40 @@ def test_replies_that_refuse(pod: Any, replies: Any) -> None:
     outcome = pod(lambda: "x" * 300_000, env=env)
     assert outcome.code == 1
     assert "507" in outcome.note
+
+
+@dataclasses.dataclass
+class Holder:
+    held: Any
+
+
+@pytest.mark.parametrize(
+    "value", [Holder(1), Holder([Reference("a")]), {Reference("a")}, OrderedDict(a=Reference("a"))]
+)
+def test_a_reference_in_a_value_of_another_kind(value: Any) -> None:
+    """What is no list, tuple or dict cannot hold a task's value; what it is, is told."""
+
+    def takes(x: Any) -> None: ...
+
+    if isinstance(value, Holder) and value.held == 1:
+        value = [value, Holder(Reference("a", "stdout"))]
+    with pytest.raises(ConfigurationError, match="a task's value stands in a"):
+        bind(ship(takes), (value,))
+
+
+def test_an_argument_that_contains_itself() -> None:
+    """It is refused when the task is built."""
+    value: list[Any] = []
+    value.append(value)
+    with pytest.raises(ConfigurationError, match="contains itself"):
+        bind(ship(checked), (value, 1, 2))
+
+
+def test_half_of_a_surrogate_pair(pod: Any, python: str) -> None:
+    """The name of a file that is no UTF-8 travels there and back."""
+
+    def same(x: str) -> str:
+        return x
+
+    name = os.fsdecode(b"a\xff")
+    assert name == pod(same, name, python=python).value
