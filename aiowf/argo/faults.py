@@ -4,6 +4,7 @@ import errno
 import socket
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 
 from aiowf.errors import ArgoError, RateLimitedError, ServerError, UnavailableError
 from aiowf.wire.errors import NOT_CONNECTED, TLS_FAILED, no_connection, unreadable
@@ -19,7 +20,7 @@ _UNREACHABLE = {
     errno.ENOENT: "there is no such socket",
 }
 # What aiohttp raises: a TimeoutError is an OSError.
-FAULTS = (aiohttp.ClientError, OSError, ValueError)
+FAULTS = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 # What is said of answers that were damaged on their way.
 _DAMAGED = ("the answer is not HTTP", "what is not JSON")
 # What Go says of a handler that crashed: it would again.
@@ -85,7 +86,7 @@ def translated(request: Request, error: Exception, deadline: float) -> ArgoError
             return no_connection(request, f"the connection broke in the answer: {said}")
         case aiohttp.ClientConnectionError():
             return no_connection(request, f"no connection: {said}")
-        case aiohttp.ClientResponseError():
+        case aiohttp.ClientResponseError() | HttpProcessingError():
             return unreadable(request, f"the answer is not HTTP: {error.message}")
         case _:
             return unreadable(request, f"the request failed: {said}")

@@ -16,13 +16,15 @@ import attrs
 from yarl import URL
 
 from aiowf.argo.attempts import attempts
+from aiowf.argo.calls import CONNECT_DEADLINE, Answer
+from aiowf.argo.connections import Connections
 from aiowf.argo.faults import FAULTS, translated, wait_before_retry
 from aiowf.argo.services import ArchivedWorkflows, Artifacts, Events, Server
 from aiowf.argo.settings import Settings, from_environment, from_server
 from aiowf.argo.templates import ClusterWorkflowTemplates, CronWorkflows, WorkflowTemplates
 from aiowf.argo.tokens import Credentials, Token
 from aiowf.argo.workflows import Workflows
-from aiowf.errors import ArgoError, ConfigurationError, ServerError
+from aiowf.errors import ArgoError, ServerError
 from aiowf.wire.answers import read_json, read_value
 from aiowf.wire.errors import A_PAGE, error_of, unreadable
 from aiowf.wire.requests import Request, make_request
@@ -33,12 +35,10 @@ _log = logging.getLogger("aiowf.argo")
 
 # A stream says something at least every 15 s; its headers come no earlier than its first words.
 STREAM_DEADLINE = 45.0
-_CONNECT_DEADLINE = 10.0
 _MAX_ERROR_BYTES = 64 * 1024
 # The header Warning of RFC 7234, as Kubernetes sends it: 299 - "text".
 _WARNING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _MOST_WARNINGS = 100
-_REPEATED_BY_AIOHTTP = frozenset({"PUT", "DELETE"})
 
 
 class ArgoSession:
@@ -64,12 +64,7 @@ class ArgoSession:
 
     settings: Settings
     _credentials: Credentials
-    _given: aiohttp.ClientSession | None  # the caller's; never closed here
-    _ssl: ssl.SSLContext | bool | None  # None until the files it is made from were read
-    _calls: aiohttp.ClientSession | None  # None before the first call; its own
-    _streams: aiohttp.ClientSession | None  # None before the first stream; its own
-    _opening: asyncio.Lock  # held while a pool is made
-    _closed: bool  # True for ever after aclose
+    _connections: Connections
     _warned: set[str]  # warnings that were logged
     reached: bool  # whether an Argo Server has ever answered here; never False again
 
@@ -92,16 +87,11 @@ class ArgoSession:
             namespace=namespace or settings.namespace,
         )
         self._credentials = Credentials(self.settings.token)
-        self._given = session
-        self._ssl = ssl
+        self._connections = Connections(
+            self.settings, given=session, tls=ssl, deadline=timeout, limit=connections
+        )
         self._timeout = timeout
-        self._call_timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=_CONNECT_DEADLINE)
-        self._connections = connections
         self._attempts = attempts
-        self._calls = None
-        self._streams = None
-        self._opening = asyncio.Lock()
-        self._closed = False
         self.reached = False
         self._warned = set()
         self.workflows = Workflows(self)
@@ -114,7 +104,7 @@ class ArgoSession:
         self.server = Server(self)
 
     def __repr__(self) -> str:
-        state = " closed" if self._closed else ""
+        state = " closed" if self._connections.is_closed else ""
         return f"<ArgoSession {self.settings.server} namespace={self.namespace}{state}>"
 
     @property
@@ -135,10 +125,7 @@ class ArgoSession:
 
     async def aclose(self) -> None:
         """Close the connections that this session opened."""
-        self._closed = True
-        for pool in (self._calls, self._streams):
-            if pool is not None:
-                await pool.close()
+        await self._connections.aclose()
 
     async def call(self, request: Request, cls: type[T]) -> T:
         """Send a request and return the value in its answer.
@@ -222,18 +209,16 @@ class ArgoSession:
         self.reached = True
         return value
 
-    async def _exchange(self, request: Request) -> tuple[int, Any, bytes]:
-        headers = {} if request.body is None else {"Content-Type": "application/json"}
-        timeout = self._call_timeout
-        response = await self._answer(request, headers, timeout, streams=False)
-        if "Warning" in response.headers:
-            self._warn(response.headers.getall("Warning"))
-        try:
-            return response.status, response.headers, await response.read()
-        except FAULTS as error:
-            raise translated(request, error, self._timeout) from None
-        finally:
-            response.release()
+    async def _exchange(self, request: Request) -> Answer:
+        """Send a call; after 401 ask for a new token once, and send it once again."""
+        calls = (self._connections.ready or await self._connections.open()).calls
+        authorization = self._credentials.known or await self._credentials.header()
+        answer = await calls.send(request, authorization)
+        if answer[0] == 401 and await self._credentials.renew(authorization):
+            answer = await calls.send(request, await self._credentials.header())
+        if "Warning" in answer[1]:
+            self._warn(answer[1].getall("Warning"))
+        return answer
 
     def _warn(self, warnings: list[str]) -> None:
         """Log what a server finds odd of a request that it took; the same words once."""
@@ -247,13 +232,10 @@ class ArgoSession:
     async def _open_stream(
         self, request: Request, headers: dict[str, str], deadline: float
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=_CONNECT_DEADLINE, sock_read=deadline
-        )
         try:
             # The headers have a deadline of their own: they might come for ever.
             async with asyncio.timeout(deadline):
-                response = await self._answer(request, headers, timeout, streams=True)
+                response = await self._answer(request, headers, deadline)
         except TimeoutError as error:
             raise translated(request, error, deadline) from None
         try:
@@ -264,16 +246,11 @@ class ArgoSession:
             response.release()
 
     async def _answer(
-        self,
-        request: Request,
-        headers: dict[str, str],
-        timeout: aiohttp.ClientTimeout,
-        *,
-        streams: bool,
+        self, request: Request, headers: dict[str, str], deadline: float
     ) -> aiohttp.ClientResponse:
-        """Send a request; after 401 ask for a new token once, and send it once again."""
+        """Begin a stream; after 401 ask for a new token once, and begin it once again."""
         authorization = await self._credentials.header()
-        response = await self._send(request, headers, authorization, timeout, streams)
+        response = await self._begin(request, headers, authorization, deadline)
         if response.status != 401:
             return response
         try:
@@ -284,87 +261,41 @@ class ArgoSession:
         if renewed:
             response.release()
             authorization = await self._credentials.header()
-            response = await self._send(request, headers, authorization, timeout, streams)
+            response = await self._begin(request, headers, authorization, deadline)
         return response
 
-    async def _send(
+    async def _begin(
         self,
         request: Request,
         headers: dict[str, str],
         authorization: str | None,
-        timeout: aiohttp.ClientTimeout,
-        streams: bool,
+        deadline: float,
     ) -> aiohttp.ClientResponse:
-        pool = self._ready_pool(streams) or await self._open_pool(streams)
+        pools = self._connections.ready or await self._connections.open()
         if authorization is not None:
             headers = {**headers, "Authorization": authorization}
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=CONNECT_DEADLINE, sock_read=deadline
+        )
         try:
-            return await pool.request(
+            return await pools.streams.request(
                 request.method,
                 URL(self.settings.url + request.target, encoded=True),
                 data=request.body,
                 headers=headers,
                 allow_redirects=False,
-                ssl=True if self._ssl is None else self._ssl,
-                middlewares=(_send_once,) if request.method in _REPEATED_BY_AIOHTTP else (),
+                ssl=pools.tls,
+                middlewares=(),
                 timeout=timeout,
             )
         except FAULTS as error:
-            raise translated(request, error, timeout.total or timeout.sock_read or 0) from None
-
-    def _ready_pool(self, streams: bool) -> aiohttp.ClientSession | None:
-        """Return the pool, or None before the first use.
-
-        Raises:
-            ConfigurationError: The session is closed.
-        """
-        if self._closed:
-            raise ConfigurationError(
-                "this ArgoSession is closed", hint="Use it within its `async with`."
-            )
-        if self._ssl is None:
-            return None
-        return self._given or (self._streams if streams else self._calls)
-
-    async def _open_pool(self, streams: bool) -> aiohttp.ClientSession:
-        async with self._opening:
-            if self._ssl is None:
-                self._ssl = await asyncio.to_thread(self.settings.ssl_context)
-            if self._given is None and self._calls is None:
-                self._calls = self._open(limit=self._connections)
-                self._streams = self._open(limit=0)
-        pool = self._ready_pool(streams)
-        assert pool is not None
-        return pool
-
-    def _open(self, *, limit: int) -> aiohttp.ClientSession:
-        connector: aiohttp.BaseConnector
-        if self.settings.unix_path:
-            connector = aiohttp.UnixConnector(self.settings.unix_path, limit=limit)
-        else:
-            connector = aiohttp.TCPConnector(limit=limit)
-        # aiohttp's own trust_env would look into ~/.netrc in a thread for every request.
-        return aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), proxy=self.settings.proxy()
-        )
+            raise translated(request, error, deadline) from None
 
 
 def _settings(server: str | Settings | None) -> Settings:
     if server is None:
         return from_environment()
     return from_server(server) if isinstance(server, str) else server
-
-
-async def _send_once(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a PUT or DELETE again by itself: it may have been done."""
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise aiohttp.ClientConnectionError(str(error) or type(error).__name__) from None
 
 
 async def _refusal(request: Request, response: aiohttp.ClientResponse) -> ArgoError:

@@ -50,15 +50,21 @@ class Credentials:
     def __repr__(self) -> str:
         return f"<Credentials {'none' if self._token is None else 'hidden'}>"
 
+    @property
+    def known(self) -> str | None:
+        """Return the Authorization header, if there is one and it need not be made first."""
+        if self._token is None or isinstance(self._token, str):
+            return self._header
+        is_old = time.monotonic() - self._read_at > self._max_age
+        return None if is_old else self._header
+
     async def header(self) -> str | None:
         """Return the Authorization header, or None for no token.
 
         Raises:
             ConfigurationError: The source gives no token.
         """
-        if self._token is None or isinstance(self._token, str):
-            return self._header
-        if self._header is None or time.monotonic() - self._read_at > self._max_age:
+        if self.known is None:
             await self.renew(self._header)
         return self._header
 

@@ -491,7 +491,9 @@ async def test_settings_decide_about_tls(server: str, router: respx.Router) -> N
     context = ssl.create_default_context()
     async with ArgoSession(Settings(url=server), ssl=context, namespace="n") as session:
         await session.server.version()
-        assert (session._ssl, session.namespace) == (context, "n")
+        pools = session._connections.ready
+        assert pools is not None
+        assert (context, "n") == (pools.tls, session.namespace)
 
 
 @pytest.mark.parametrize("recorded", ANSWERS, ids=lambda each: str(each["operation"]))
