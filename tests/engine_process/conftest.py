@@ -1,6 +1,10 @@
 """Pods, executors and engines to test with."""
 
-from collections.abc import AsyncIterator
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -79,3 +83,25 @@ async def executor(make_executor: MakeExecutor) -> AsyncIterator[ProcessExecutor
     """Return an executor with the ordinary settings."""
     async with make_executor() as executor:
         yield executor
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve an engine in a process of its own; return its address."""
+    directory = tmp_path_factory.mktemp("served")
+    command = [sys.executable, "-m", "aiowf.engine", "--port", "0", "--token", "secret"]
+    environment = {**os.environ, "TMPDIR": str(directory)}
+    with (
+        (directory / "log").open("w") as log,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+        ) as process,
+    ):
+        assert process.stdout is not None
+        server, *others = process.stdout.readline().split()
+        assert others == ["ARGO_SECURE=false", "ARGO_HTTP1=true"]
+        server = server.removeprefix("ARGO_SERVER=")
+        process.stdout.readline()
+        yield f"http://{server}"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
