@@ -9,13 +9,12 @@ from attrs import define, field
 
 from aiowf.engine.calls import Call
 from aiowf.engine.depends import Dependencies, dependencies_of
-from aiowf.engine.expressions import ExpressionError, should_execute
 from aiowf.engine.frames import FAIL_FAST, Frame
 from aiowf.engine.loops import expand, is_loop
 from aiowf.engine.nodes import COMPLETED, UNSUCCESSFUL, Node, outbound_of
 from aiowf.engine.outputs import Scope, template_outputs
 from aiowf.engine.plan import Bound, ExecutionError, named_by
-from aiowf.engine.steps import continues
+from aiowf.engine.steps import continues, held_back
 from aiowf.engine.substitution import substitute_json
 
 _OMITTED = "omitted: depends condition not met"
@@ -113,11 +112,13 @@ class DagFrame(Frame):
             steps = self._resolved(task.data)
             if is_loop(task.data):
                 self._begin_loop(task, steps)
-            elif steps[0].get("when") and not should_execute(steps[0]["when"]):
-                self._skip(task, "Skipped", f"when '{steps[0]['when']}' evaluated false")
+                return
+            phase, message = held_back(steps[0])
+            if phase:
+                self._skip(task, phase, message)
             else:
                 self.submit(partial(self._start_task, task, steps[0]))
-        except (ExecutionError, ExpressionError) as error:
+        except ExecutionError as error:
             self._skip(task, "Error", str(error))
 
     def _resolved(self, data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -265,9 +266,9 @@ class _LoopFrame(Frame):
     def _start_item(self, step: Mapping[str, Any]) -> Node:
         boundary = self.dag.node
         name = f"{boundary.name}.{step['name']}"
-        if step.get("when") and not should_execute(step["when"]):
-            message = f"when '{step['when']}' evaluated false"
-            node = self.run.skip(name, step, boundary, self, "Skipped", message)
+        phase, message = held_back(step)
+        if phase:
+            node = self.run.skip(name, step, boundary, self, phase, message)
         else:
             try:
                 self.run.execute(

@@ -17,13 +17,17 @@ CONTROLLER = web.AppKey("controller", Controller)
 ADMISSION = web.AppKey("admission", Admission)
 JOURNAL = web.AppKey("journal", Journal)
 TEMPLATES = web.AppKey("templates", Templates)
-# Is awaited before anything is answered: what clients hear of has been kept, where anything is.
+# Where anything is kept: is awaited before anything is answered, so that clients hear of nothing
+# that could still be lost.
 KEPT = web.AppKey[Callable[[], Awaitable[None]]]("kept")
 NO_TIMES = {"startedAt": None, "finishedAt": None}
 
 
-async def nothing_to_keep() -> None:
-    """Keep nothing."""
+async def when_kept(request: web.Request) -> None:
+    """Return once what an answer tells of is kept, where anything is."""
+    kept = request.app.get(KEPT)
+    if kept is not None:
+        await kept()
 
 
 def answer(data: Any, status: int = 200) -> web.Response:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from attrs import define, field
 
 from aiowf.engine.clock import timestamp
@@ -44,18 +45,34 @@ class Scope:
     def add_all(self, name: str, nodes: Sequence[Node]) -> None:
         """Add the outputs of a loop's nodes: lists, as JSON."""
         prefix = f"{self.prefix}.{name}.outputs"
-        ran = [node for node in nodes if node.type != "Skipped"]
-        results = [(node.outputs or {}).get("result") for node in ran]
-        if any(result is not None for result in results):
-            self.values[f"{prefix}.result"] = to_json([result or "" for result in results])
+        outputs = [node.outputs for node in nodes if node.outputs and node.phase == "Succeeded"]
+        results = [one["result"] for one in outputs if one.get("result") is not None]
+        if results:
+            self.values[f"{prefix}.result"] = to_json([_item(result) for result in results])
         rows = [
-            {p["name"]: p.get("value") for p in (node.outputs or {}).get("parameters") or ()}
-            for node in ran
+            {parameter["name"]: parameter.get("value") for parameter in one["parameters"]}
+            for one in outputs
+            if one.get("parameters")
         ]
         self.values[f"{prefix}.parameters"] = to_json(rows)
         for key in dict.fromkeys(key for row in rows for key in row):
-            column = [row.get(key) or "" for row in rows]
-            self.values[f"{prefix}.parameters.{key}"] = to_json(column)
+            self.values[f"{prefix}.parameters.{key}"] = to_json(
+                _column([row[key] or "" for row in rows if key in row])
+            )
+
+
+def _item(text: str) -> Any:
+    """Return the data of a result that is JSON; any other stays a text."""
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return text
+
+
+def _column(texts: list[str]) -> list[Any]:
+    """Return one parameter of a loop: as data where every value is an object or a list."""
+    items = [_item(text) for text in texts]
+    return items if all(isinstance(item, (dict, list)) for item in items) else texts
 
 
 def _outputs_of(node: Node) -> dict[str, str | None]:

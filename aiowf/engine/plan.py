@@ -58,12 +58,9 @@ class Plan:
             ExecutionError: An input is not supplied.
         """
         inputs = _supplied(self.data.get("inputs") or {}, arguments)
-        if not inputs:
-            if not self._text:
-                return Bound(self, self.data, {})
-            text = substitute_json(self._text, variables)
-            return Bound(self, orjson.loads(text), {})
-        text = orjson.dumps({**self.data, "inputs": inputs}).decode()
+        if not inputs and not self._text:
+            return Bound(self, self.data, {})
+        text = orjson.dumps({**self.data, "inputs": inputs}).decode() if inputs else self._text
         text = substitute_json(text, variables)
         values = {
             f"inputs.parameters.{parameter['name']}": substitute(parameter["value"], variables)
@@ -71,6 +68,9 @@ class Plan:
         }
         for artifact in inputs.get("artifacts") or ():
             values[f"inputs.artifacts.{artifact['name']}.path"] = artifact.get("path") or ""
+        for parameter in (self.data.get("outputs") or {}).get("parameters") or ():
+            if path := (parameter.get("valueFrom") or {}).get("path"):
+                values[f"outputs.parameters.{parameter['name']}.path"] = path
         text = substitute_json(text, values)
         return Bound(self, orjson.loads(text), values)
 
@@ -117,7 +117,7 @@ class Bound:
     Attributes:
         plan: The template.
         data: The template as JSON data, resolved.
-        values: `inputs.parameters.…` → value.
+        values: `inputs.parameters.…` → value, `outputs.parameters.….path` → path.
     """
 
     plan: Plan

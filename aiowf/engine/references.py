@@ -49,7 +49,7 @@ class References:
         self._known.update({f"{base}.outputs.exitCode"})
         if is_loop(step):
             self._known.add(f"{base}.outputs.parameters")
-        if template.get("container") or template.get("script"):
+        if not any(template.get(kind) is not None for kind in ("steps", "dag", "suspend")):
             self._known.add(f"{base}.outputs.result")
         for kind in ("parameters", "artifacts"):
             for item in outputs.get(kind) or ():

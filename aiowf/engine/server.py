@@ -15,11 +15,10 @@ from aiowf.engine.exchange import (
     ADMISSION,
     CONTROLLER,
     JOURNAL,
-    KEPT,
     TEMPLATES,
     answer,
     body_of,
-    nothing_to_keep,
+    when_kept,
 )
 from aiowf.engine.fields import parse_fields
 from aiowf.engine.journal import Journal, refused
@@ -90,7 +89,6 @@ def create_app(
     app[ADMISSION] = Admission(executor, templates)
     app[_TOKEN] = token or ""
     app[JOURNAL] = journal or Journal()
-    app[KEPT] = nothing_to_keep
     app.cleanup_ctx.append(_life_of(controller))
     _add_routes(app, {**_INFO, "managedNamespace": namespace} if namespace else _INFO)
     return app
@@ -173,7 +171,7 @@ async def _refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def _keep(request: web.Request, handler: Handler) -> web.StreamResponse:
     response = await handler(request)
     if not response.prepared:
-        await request.app[KEPT]()
+        await when_kept(request)
     return response
 
 

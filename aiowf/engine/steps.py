@@ -86,9 +86,13 @@ class StepsFrame(Frame):
 
     def _start_step(self, group: Node, origin: str, step: Step) -> Node:
         name = f"{group.name}.{step['name']}"
-        if step.get("when") and not should_execute(step["when"]):
-            message = f"when '{step['when']}' evaluated false"
-            node = self.run.skip(name, step, self.node, self, "Skipped", message)
+        phase, message = held_back(step)
+        if phase:
+            node = self.run.skip(name, step, self.node, self, phase, message)
+            if phase == "Error":
+                group.child(node)
+                self._fail_group(phase, message)
+                return node
         else:
             try:
                 node = self.run.execute(
@@ -171,6 +175,17 @@ def _check_when(when: str) -> None:
         should_execute(when)
     except ExpressionError as error:
         raise ExecutionError(f"failed to resolve references: {error}") from None
+
+
+def held_back(step: Step) -> tuple[str, str]:
+    """Return the phase and message of a step or task that its `when` does not let run, or ""."""
+    if not step.get("when"):
+        return "", ""
+    try:
+        runs = should_execute(step["when"])
+    except ExpressionError as error:
+        return "Error", str(error)
+    return ("", "") if runs else ("Skipped", f"when '{step['when']}' evaluated false")
 
 
 def continues(step: Step, phase: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from aiowf.engine.exchange import KEPT
+from aiowf.engine.exchange import when_kept
 from aiowf.engine.refusal import Refusal
 
 KEEPALIVE = 15.0  # seconds
@@ -37,7 +37,7 @@ class Stream:
 
     async def send(self, messages: list[Any]) -> None:
         """Send messages: JSON data, each of them framed."""
-        await self._request.app[KEPT]()
+        await when_kept(self._request)
         frame = b"data: %b \n\n\n" if self._sse else b"%b\n"
         await self._write(b"".join(frame % orjson.dumps(message) for message in messages))
 

@@ -182,6 +182,8 @@ class _Validation:
 
     def _call(self, caller: Data, arguments: Data | None, prefix: str, scope: str) -> None:
         """Check the use of a template by a step, a task or the workflow."""
+        if caller.get("inline") is not None:
+            return  # nobody else can use it; whether it runs here is the matter of Admission
         key, template = self._library.find(caller, scope)
         reference = caller.get("templateRef") or {}
         if template is None and reference.get("name"):
@@ -213,7 +215,9 @@ class _Validation:
         if policy and policy not in POLICIES:
             raise invalid(f"{policy} is not a valid RetryPolicy")
         references = References(
-            template, lambda caller: self._library.find(caller, scope)[1], self._parameters
+            template,
+            lambda caller: caller.get("inline") or self._library.find(caller, scope)[1],
+            self._parameters,
         )
         if kinds[0] == "steps":
             self._steps(template, here, references, scope)

@@ -1,5 +1,7 @@
 """Steps, DAGs, loops, retries, values and limits, with pods that end as the test says."""
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -550,3 +552,77 @@ async def test_an_empty_retry_strategy(bed: Bed) -> None:
     phases = [nodes_of(workflow)[f"wf({n})"]["phase"] for n in range(3)]
     assert ["Failed", "Failed", "Succeeded"] == phases
     assert workflow["status"]["phase"] == "Succeeded"
+
+
+async def test_results_of_a_loop_are_data(bed: Bed) -> None:
+    """Results that are JSON are data in the list; an item that failed has no place in it."""
+    given = iter(['{"n": 1, "kind": "odd"}', '{"n": 2, "kind": "even"}', "x", "4"])
+    spec = steps(
+        [{"name": "each", "withItems": [1, 2, 3, 4], "continueOn": {"failed": True}}],
+        [{"name": "take", "arguments": param("v", "{{steps.each.outputs.result}}")}],
+        templates=[pod("each"), taker("take")],
+    )
+    bed.executor.behave = partial(_given, given)
+    nodes = nodes_of(await bed.run(spec))
+    expected = '[{"n":1,"kind":"odd"},{"n":2,"kind":"even"},4]'
+    assert param("v", expected) == nodes["wf[1].take"]["inputs"]
+
+
+def _given(texts: Iterator[str], p: Pod) -> PodResult:
+    text = next(texts, "")
+    return PodResult(exit_code=int(text == "x"), stdout=text)
+
+
+async def test_a_loop_over_results_that_are_objects(bed: Bed) -> None:
+    """The items of a later loop have their fields, in arguments and in `when`."""
+    given = iter(['{"n": 1, "kind": "odd"}', '{"n": 2, "kind": "even"}'])
+    bed.executor.behave = partial(_given, given)
+    spec = steps(
+        [{"name": "each", "withItems": [1, 2]}],
+        [
+            {
+                "name": "take",
+                "arguments": param("v", "{{item.n}}"),
+                "withParam": "{{steps.each.outputs.result}}",
+                "when": "{{item.kind}} == even",
+            }
+        ],
+        templates=[pod("each"), taker("take")],
+    )
+    nodes = nodes_of(await bed.run(spec))
+    assert "Skipped" == nodes["wf[1].take(0:kind:odd,n:1)"]["phase"]
+    assert param("v", "2") == nodes["wf[1].take(1:kind:even,n:2)"]["inputs"]
+
+
+@pytest.mark.parametrize("kind", ["steps", "dag"])
+async def test_a_condition_of_an_item_that_cannot_be_read(bed: Bed, kind: str) -> None:
+    """It is an error of that item, and says what is wrong."""
+    step = {"name": "each", "template": "each", "withItems": ["a"], "when": "{{item.b}} == c"}
+    make = steps if kind == "steps" else dag
+    workflow = await bed.run(make([step] if kind == "steps" else step, templates=[pod("each")]))
+    node = next(n for n in nodes_of(workflow).values() if n["displayName"] == "each(0:a)")
+    assert ("Skipped", "Error") == (node["type"], node["phase"])
+    assert "Invalid 'when' expression '{{item.b}} == c'" in node["message"]
+    assert workflow["status"]["phase"] in ("Failed", "Error")
+
+
+async def test_columns_of_a_loop(bed: Bed) -> None:
+    """One parameter of all items is data where all its values are objects or lists."""
+    given = iter(["[1]", '{"a":2}'])
+    bed.executor.behave = lambda p: PodResult(exit_code=0, outputs={"out": next(given, "")})
+    spec = steps(
+        [{"name": "each", "withItems": [1, 2]}],
+        [{"name": "take", "arguments": param("v", "{{steps.each.outputs.parameters.out}}")}],
+        templates=[giver("each"), taker("take")],
+    )
+    nodes = nodes_of(await bed.run(spec))
+    assert param("v", '[[1],{"a":2}]') == nodes["wf[1].take"]["inputs"]
+
+
+async def test_the_path_of_an_output_parameter(bed: Bed) -> None:
+    """A template may name the file of its output parameter, with inputs or without."""
+    bed.executor.behave = lambda p: PodResult(exit_code=0, outputs={"out": "1"})
+    template = giver("give")
+    template["container"]["args"] = ["{{outputs.parameters.out.path}}"]
+    await bed.run(single(template))
+    assert ("/tmp/x",) == (await bed.executor.pod("give")).pod.container.args
