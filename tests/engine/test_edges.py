@@ -10,7 +10,7 @@ from bed import Bed, FastClock, ScriptedExecutor, bed, dag, nodes_of, pod, singl
 
 from aiowf.engine import streams
 from aiowf.engine.admission import Admitted
-from aiowf.engine.exchange import CONTROLLER, KEPT, nothing_to_keep
+from aiowf.engine.exchange import CONTROLLER
 from aiowf.engine.expressions import ExpressionError, evaluate
 from aiowf.engine.fields import parse_fields
 from aiowf.engine.plan import ExecutionError, Plans
@@ -223,7 +223,6 @@ async def test_a_write_to_a_client_that_has_gone() -> None:
         return await streams.run_stream(request, batches())
 
     app = web.Application()
-    app[KEPT] = nothing_to_keep
     app.router.add_get("/", handler)
     async with TestClient(TestServer(app)) as client, client.get("/") as response:
         assert response.status == 200
