@@ -198,9 +198,9 @@ class TaskFunction(Generic[P, R_co, T_co]):
         Args:
             iterables: The items, as for the built-in `map`: one iterable, or several of which the
                 function takes an item each; then the item that is yielded is a tuple. They may be
-                endless, or asynchronous, and are read only as far as `max_active` allows; each
-                item is awaited in an asyncio task of its own, so that a timeout around a `yield`
-                does nothing.
+                endless, or asynchronous, and are read only as far as `max_active` allows, by one
+                asyncio task: an asynchronous generator may hold a timeout, a task group or a
+                context variable around its `yield`, and is cancelled when the loop is left early.
             max_active: Most items that were read and whose values were not taken yet.
             ordered: Whether in the order of the input; else as they come.
             return_exceptions: Whether an item that failed is yielded with its ItemFailedError while
@@ -255,7 +255,8 @@ class TaskFunction(Generic[P, R_co, T_co]):
         options: Mapping[str, Any],
         **terms: Any,
     ) -> AsyncGenerator[tuple[Any, Any], None]:
-        from aiowf.operations.spread import Spread, chunk_of  # it loads asyncio
+        from aiowf.operations.items import ItemReader  # they load asyncio
+        from aiowf.operations.spread import Spread, chunk_of
         from aiowf.operations.terms import terms_of
 
         chunk = chunk_of(max_active, chunksize)
@@ -274,7 +275,7 @@ class TaskFunction(Generic[P, R_co, T_co]):
         def call(index: int, item: Any) -> PythonTask[T_co]:
             return self.task(f"{self.name}-{index}", *(item if several else (item,)))
 
-        spread = Spread(self.name, call, _zipped(iterables), client, max_active, chunk, agreed)
+        spread = Spread(self.name, call, ItemReader(iterables), client, max_active, chunk, agreed)
         answers = spread.answers(ordered=ordered, return_exceptions=return_exceptions)
         async with aclosing(answers):
             async for answer in answers:
@@ -339,34 +340,6 @@ class _Answers(AsyncGenerator[tuple[Any, Any], None]):
             "the values of map come one by one: `async for item, value in f.map(…)`, or all at "
             "once: `await f.gather(…)`"
         )
-
-
-async def _zipped(iterables: Sequence[Items[Any]]) -> AsyncGenerator[Any, None]:
-    """Yield the items of one iterable, or tuples of several, until the shortest ends."""
-    sources = [_iterator(each, f"iterables[{n}]") for n, each in enumerate(iterables)]
-    while True:
-        items = []
-        for source in sources:
-            if hasattr(source, "__anext__"):
-                item = await anext(source, _END)
-            else:
-                item = next(source, _END)
-            if item is _END:
-                return
-            items.append(item)
-        yield tuple(items) if len(items) > 1 else items[0]
-
-
-_END = object()
-
-
-def _iterator(items: Any, where: str) -> Any:
-    if hasattr(items, "__aiter__"):
-        return aiter(items)
-    try:
-        return iter(items)
-    except TypeError:
-        raise ConfigurationError(f"{items!r:.80} is no iterable", where=where) from None
 
 
 class _Decorator(Protocol):

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field, frozen
 
 from aiowf.errors import AiowfError, ConfigurationError, ItemFailedError, OperationTimeoutError
+from aiowf.operations.items import END, ItemReader
 from aiowf.operations.mapping import MapOperation
 from aiowf.operations.terms import Terms
 from aiowf.tasks.python import PythonTask
@@ -23,7 +25,6 @@ _MOST = 100
 _MOST_BYTES = 200_000
 # A workflow is submitted with fewer calls when so many seconds bring no further item.
 _LINGER = 0.05
-_END: Any = object()
 
 
 def chunk_of(max_active: int, chunksize: int | None) -> int:
@@ -67,7 +68,7 @@ class Spread:
     Attributes:
         name: Name of the function, and begin of the workflows' names.
         call: Index and item → the task that calls the function.
-        source: The items; closed at the end.
+        items: The items.
         client: Where the calls run.
         max_active: Most items that were read, and whose answers were not taken yet.
         chunk: Most calls of one workflow.
@@ -76,7 +77,7 @@ class Spread:
 
     name: str
     call: Callable[[int, Any], PythonTask[Any]]
-    source: AsyncGenerator[Any, None]
+    items: ItemReader
     client: "Client"
     max_active: int
     chunk: int
@@ -85,6 +86,9 @@ class Spread:
     _deadline: float | None = field(default=None, init=False)
     # One permit for each item that may be read; given back when its answer is taken.
     _permits: asyncio.Semaphore = field(init=False)
+    # Each item is asked for before it is read, and so there are never more than permits here.
+    _asked: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(0), init=False)
+    _read: "asyncio.Queue[Any]" = field(factory=asyncio.Queue, init=False)
     # At most one answer for each permit, and None behind the last.
     _answers: "asyncio.Queue[Answer | None]" = field(factory=asyncio.Queue, init=False)
 
@@ -149,13 +153,10 @@ class Spread:
     async def _drive(self) -> None:
         """Submit and follow workflows until there are no more items."""
         try:
-            async with (
-                aclosing(self.source),
-                asyncio.TaskGroup() as workflows,
-                aclosing(self._chunks()) as chunks,
-            ):
+            async with asyncio.TaskGroup() as tasks, aclosing(self._chunks()) as chunks:
+                tasks.create_task(self._read_items())
                 async for chunk in chunks:
-                    workflows.create_task(self._run(chunk))
+                    tasks.create_task(self._run(chunk))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
@@ -183,34 +184,37 @@ class Spread:
 
     async def _calls(self) -> AsyncGenerator[Call | None, None]:
         """Yield the calls as far as there are permits; None where the next item does not come."""
-        count = 0
-        reading: asyncio.Task[Any] | None = None
-        try:
-            while True:
-                await self._permits.acquire()
-                reading = asyncio.create_task(self._next())
+        for index in count():
+            await self._permits.acquire()
+            self._asked.release()
+            try:
                 # With an id, what is in a workflow must not be a matter of time.
-                await asyncio.wait({reading}, timeout=None if self.terms.id else _LINGER)
-                if not reading.done():
-                    yield None
-                item = await reading
-                if item is _END:
-                    return
-                answer = Answer(count, item)
-                count += 1
-                try:
-                    call = answer, self.call(answer.index, item)
-                except ConfigurationError as error:
-                    self._answer(answer, error)
-                else:
-                    yield call
-        finally:
-            if reading is not None:
-                reading.cancel()
-                await asyncio.wait({reading})
+                async with asyncio.timeout(None if self.terms.id else _LINGER):
+                    item = await self._read.get()
+            except TimeoutError:
+                yield None
+                item = await self._read.get()
+            if item is END:
+                return
+            answer = Answer(index, item)
+            try:
+                call = answer, self.call(index, item)
+            except ConfigurationError as error:
+                self._answer(answer, error)
+            else:
+                yield call
 
-    async def _next(self) -> Any:
-        return await anext(self.source, _END)
+    async def _read_items(self) -> None:
+        """Read the items that are asked for, until there are no more."""
+        item = None
+        while item is not END:
+            try:
+                await self._asked.acquire()
+            except asyncio.CancelledError as error:
+                await self.items.interrupt(error)
+            else:
+                item = await self.items.next()
+                self._read.put_nowait(item)
 
     async def _run(self, chunk: list[Call]) -> None:
         """Submit the workflow of a chunk and pass on what comes of it."""

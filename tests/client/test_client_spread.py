@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -384,3 +385,47 @@ async def test_a_run_tells_the_outcome_of_each_task(client: aiowf.Client) -> Non
     one = operations.SingleTaskOperation("one-", double.task("one", 21))
     name = (await one.execute(client=client)).name
     assert [each.value async for each in client.get_run(name).outcomes()] == [42]
+
+
+async def test_one_task_reads_a_source_from_begin_to_end(client: aiowf.Client) -> None:
+    """It may hold anything around its `yield`; it is cancelled when the loop is left early."""
+    known: ContextVar[int] = ContextVar("known")
+    tasks_seen: set[asyncio.Task[Any] | None] = set()
+    ends: list[str] = []
+
+    async def source(count: int) -> AsyncIterator[int]:
+        known.set(0)
+        try:
+            async with asyncio.TaskGroup(), asyncio.timeout(20):
+                for n in range(count):
+                    tasks_seen.add(asyncio.current_task())
+                    yield known.get() + n
+            ends.append("whole")
+        except asyncio.CancelledError:
+            ends.append("cancelled")
+            raise
+
+    assert await double.gather(source(3), max_active=2, client=client) == [0, 2, 4]
+    assert (len(tasks_seen), ends) == (1, ["whole"])
+    async with aclosing(double.map(source(100), max_active=2, client=client)) as found:
+        await anext(found)
+    assert ends == ["whole", "cancelled"]
+
+
+async def test_a_timeout_around_a_yield_is_raised_to_who_takes_the_values(
+    client: aiowf.Client,
+) -> None:
+    """Although no item was wanted when it was over."""
+    is_over = asyncio.Event()
+
+    async def source() -> AsyncIterator[int]:
+        try:
+            async with asyncio.timeout(0):
+                yield 1
+        finally:
+            is_over.set()
+
+    async with aclosing(double.map(source(), max_active=1, client=client)) as found:
+        with pytest.raises(TimeoutError):
+            await anext(found)
+    assert is_over.is_set()
