@@ -77,8 +77,10 @@ async def _execute_within(
     scope = asyncio.timeout(limit)
     try:
         async with scope:
+            # A workflow that is to be left behind has no deadline either.
+            deadline = None if on_cancel == "leave" else limit
             async with client.turns:
-                await client.send_operation(op, run, id=id, timeout=limit)
+                await client.send_operation(op, run, id=id, timeout=deadline)
             return await run.wait() if op.is_sync else run
     except TimeoutError:
         if not scope.expired():

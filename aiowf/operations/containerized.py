@@ -208,10 +208,18 @@ class ContainerizedOperation(Shown, ManagedOperation):
         return text
 
 
-async def _current_client() -> "Client":
-    from aiowf.client.current import current_client
+async def _client_or_current(client: "Client | None") -> "Client":
+    if client is None:
+        from aiowf.client.current import current_client
 
-    return await current_client()
+        return await current_client()
+    if not hasattr(client, "execute"):
+        raise ConfigurationError(
+            f"expected a Client, not {client!r:.80}",
+            where="client",
+            hint="async with aiowf.connect(…) as client: …",
+        )
+    return client
 
 
 class AsyncOperation(ContainerizedOperation, Generic[T]):
@@ -244,7 +252,7 @@ class AsyncOperation(ContainerizedOperation, Generic[T]):
             OperationTimeoutError: It could not be submitted in time.
             ArgoError: The server refused it.
         """
-        run: Run[T] = await (client or await _current_client()).execute(
+        run: Run[T] = await (await _client_or_current(client)).execute(
             self,
             id=id,
             timeout=timeout,
@@ -289,7 +297,7 @@ class WaitingOperation(ContainerizedOperation, SyncOperation, Generic[T]):
             OperationStuckError: A pod of it can never start.
             ArgoError: The server refused it.
         """
-        result: Result[T] = await (client or await _current_client()).execute(
+        result: Result[T] = await (await _client_or_current(client)).execute(
             self,
             id=id,
             timeout=timeout,

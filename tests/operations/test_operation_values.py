@@ -405,6 +405,13 @@ async def test_without_a_client_the_current_one_is_used(monkeypatch: pytest.Monk
     assert await operations.SingleTaskOperation("op", A).execute() == "op-"  # type: ignore[comparison-overlap]
 
 
+@pytest.mark.parametrize("client", ["local", 3, False])
+async def test_what_is_no_client_is_refused(client: Any) -> None:
+    """The hint says where clients come from."""
+    with pytest.raises(ConfigurationError, match=r"client: expected a Client.*\n.*aiowf\.connect"):
+        await operations.DistributedSyncOperation("op", A).execute(client=client)
+
+
 @pytest.mark.parametrize(
     "cls",
     [
