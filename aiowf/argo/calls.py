@@ -13,6 +13,7 @@ import aiohttp
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from aiowf.argo.bodies import Bodies
 from aiowf.argo.faults import FAULTS, translated
 from aiowf.wire.requests import Request
 
@@ -49,6 +50,7 @@ class DirectCalls:
         url: Where the server is: scheme, host, port and base href.
         tls: What aiohttp is to know about TLS.
         deadline: Seconds for one call.
+        bodies: What reads the answers.
     """
 
     _authorization: str | None  # of the last call
@@ -60,7 +62,9 @@ class DirectCalls:
         url: str,
         tls: ssl.SSLContext | bool,
         deadline: float,
+        bodies: Bodies,
     ) -> None:
+        self._bodies = bodies
         self._connector = connector
         self._loop = asyncio.get_running_loop()
         place = URL(url, encoded=True)
@@ -83,7 +87,8 @@ class DirectCalls:
                 return await self._exchange(request, due)
             except FAULTS as error:
                 if not again or not _was_dropped(error):
-                    raise translated(request, error, self._deadline) from None
+                    reason = translated(request, error, self._deadline)
+                    raise self._bodies.reason(reason) from None
                 again = False
 
     async def _exchange(self, request: Request, due: float) -> Answer:
@@ -98,7 +103,7 @@ class DirectCalls:
             message, payload = await protocol.read()
             while message.code < 200:  # "Continue", "Early Hints"
                 message, payload = await protocol.read()
-            body = await payload.read()
+            body = await self._bodies.whole(request, payload)
             if self._loop.time() >= due:  # what ends with its connection ends by the timer too
                 raise TimeoutError
         except BaseException as error:
@@ -143,6 +148,7 @@ class SessionCalls:
         url: Where the server is: scheme, host, port and base href.
         tls: What aiohttp is to know about TLS.
         deadline: Seconds for one call.
+        bodies: What reads the answers.
     """
 
     def __init__(
@@ -151,7 +157,9 @@ class SessionCalls:
         url: str,
         tls: ssl.SSLContext | bool,
         deadline: float,
+        bodies: Bodies,
     ) -> None:
+        self._bodies = bodies
         self._session = session
         self._url = url
         self._tls = tls
@@ -173,9 +181,11 @@ class SessionCalls:
                 middlewares=(_send_once,) if request.method in _REPEATED_BY_AIOHTTP else (),
                 timeout=self._timeout,
             ) as response:
-                return response.status, response.headers, await response.read()
+                body = await self._bodies.whole(request, response.content)
+                return response.status, response.headers, body
         except FAULTS as error:
-            raise translated(request, error, self._timeout.total or 0.0) from None
+            reason = translated(request, error, self._timeout.total or 0.0)
+            raise self._bodies.reason(reason) from None
 
 
 async def _send_once(

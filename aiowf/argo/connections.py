@@ -6,9 +6,9 @@ import ssl
 import aiohttp
 from attrs import frozen
 
+from aiowf.argo.bodies import Bodies
 from aiowf.argo.calls import Calls, DirectCalls, SessionCalls
 from aiowf.argo.settings import Settings
-from aiowf.errors import ConfigurationError
 
 
 @frozen
@@ -40,7 +40,7 @@ class Connections:
     _pools: Pools | None  # None before the first use
     _opened: list[aiohttp.ClientSession | aiohttp.BaseConnector]  # what aclose closes
     _opening: asyncio.Lock  # held while the pools are made
-    is_closed: bool  # True for ever after aclose
+    bodies: Bodies  # what is being read; closed by aclose
 
     def __init__(
         self,
@@ -59,7 +59,12 @@ class Connections:
         self._pools = None
         self._opened = []
         self._opening = asyncio.Lock()
-        self.is_closed = False
+        self.bodies = Bodies()
+
+    @property
+    def is_closed(self) -> bool:
+        """Return whether they are closed, for ever."""
+        return self.bodies.is_closed
 
     @property
     def ready(self) -> Pools | None:
@@ -68,10 +73,7 @@ class Connections:
         Raises:
             ConfigurationError: They are closed.
         """
-        if self.is_closed:
-            raise ConfigurationError(
-                "this ArgoSession is closed", hint="Use it within its `async with`."
-            )
+        self.bodies.check_open()
         return self._pools
 
     async def open(self) -> Pools:
@@ -94,11 +96,11 @@ class Connections:
         calls: Calls
         if self._given is not None or proxy is not None:
             calling = self._given or self._session(self._limit, proxy)
-            calls = SessionCalls(calling, url, tls, self._deadline)
+            calls = SessionCalls(calling, url, tls, self._deadline, self.bodies)
         else:
             connector = self._connector(self._limit)
             self._opened.append(connector)
-            calls = DirectCalls(connector, url, tls, self._deadline)
+            calls = DirectCalls(connector, url, tls, self._deadline, self.bodies)
         return Pools(calls, streams, tls)
 
     def _session(self, limit: int, proxy: str | None) -> aiohttp.ClientSession:
@@ -115,7 +117,7 @@ class Connections:
         return aiohttp.TCPConnector(limit=limit)
 
     async def aclose(self) -> None:
-        """Close what was opened here."""
-        self.is_closed = True
+        """Close what was opened here; whoever reads is told."""
+        self.bodies.close()
         for each in self._opened:
             await each.close()

@@ -6,7 +6,7 @@ import socket
 import aiohttp
 from aiohttp.http import HttpProcessingError
 
-from aiowf.errors import ArgoError, RateLimitedError, ServerError, UnavailableError
+from aiowf.errors import AiowfError, RateLimitedError, ServerError, UnavailableError
 from aiowf.wire.errors import NOT_CONNECTED, TLS_FAILED, no_connection, unreadable
 from aiowf.wire.requests import Request
 
@@ -58,14 +58,16 @@ def wait_before_retry(error: Exception) -> bool | float:
     return failed or any(text in error.message for text in _DAMAGED)
 
 
-def translated(request: Request, error: Exception, deadline: float) -> ArgoError:
-    """Return what aiohttp raised as an error that names the request.
+def translated(request: Request, error: Exception, deadline: float) -> AiowfError:
+    """Return what aiohttp raised as an error that names the request; an error of ours as it is.
 
     Its cause is to be left out: some of aiohttp's errors hold the headers that were sent, and with
     them the token.
     """
     said = (str(error) or type(error).__name__).replace(" ssl:default", "")
     match error:
+        case AiowfError():
+            return error
         case TimeoutError():
             return no_connection(request, f"no answer within {deadline:g} s")
         case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():

@@ -1,10 +1,12 @@
 """The smaller services of a server: archive, events, artifacts, and the server itself."""
 
 import asyncio
+import errno
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 from attrs import frozen
@@ -183,16 +185,24 @@ class Artifacts(Service):
     ) -> int:
         """Write an output artifact into a file, piece by piece; return its size in bytes.
 
-        A file that is there is replaced; it is not touched before the artifact begins to come.
+        A file that is there is replaced when the artifact has come whole, and not before: what
+        comes is written beside it, under a name that begins with a dot.
+
+        Raises:
+            ArgoError: There is none, or it did not come whole.
+            OSError: It cannot be written.
         """
         size = 0
         async with self.output(workflow, node_id, artifact, namespace=namespace) as chunks:
-            file = await asyncio.to_thread(path.open, "wb")
+            file = await asyncio.to_thread(_beside, path)
             try:
                 async for chunk in chunks:
                     size += await asyncio.to_thread(file.write, chunk)
-            finally:
-                await asyncio.to_thread(file.close)
+                await asyncio.to_thread(_put, file, path)
+            except BaseException:
+                # Shielded: it must happen even if the caller is cancelled once more.
+                await asyncio.shield(asyncio.to_thread(_drop, file))
+                raise
         return size
 
     def _open(
@@ -206,6 +216,27 @@ class Artifacts(Service):
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         path = {"uid": uid, "nodeId": node_id, "artifactName": artifact}
         return self._session.download(make_request(f"ArtifactService_{verb}", path))
+
+
+def _beside(path: Path) -> BinaryIO:
+    """Open a new file in the directory of another."""
+    if path.exists() and not path.is_file():
+        raise FileExistsError(errno.EEXIST, "this is no regular file", str(path))
+    return path.with_name(f".aiowf-{secrets.token_hex(8)}.part").open("xb")
+
+
+def _put(file: BinaryIO, path: Path) -> None:
+    """Close a file that is complete, and give it its name."""
+    file.close()
+    Path(file.name).replace(path)
+
+
+def _drop(file: BinaryIO) -> None:
+    """Close a file that is not complete, and remove it."""
+    try:
+        file.close()
+    finally:
+        Path(file.name).unlink(missing_ok=True)
 
 
 @frozen

@@ -24,7 +24,7 @@ from aiowf.argo.settings import Settings, from_environment, from_server
 from aiowf.argo.templates import ClusterWorkflowTemplates, CronWorkflows, WorkflowTemplates
 from aiowf.argo.tokens import Credentials, Token
 from aiowf.argo.workflows import Workflows
-from aiowf.errors import ArgoError, ServerError
+from aiowf.errors import AiowfError, ServerError
 from aiowf.wire.answers import read_json, read_value
 from aiowf.wire.errors import A_PAGE, error_of, unreadable
 from aiowf.wire.requests import Request, make_request
@@ -124,7 +124,7 @@ class ArgoSession:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections that this session opened."""
+        """Close the connections that this session opened; what is read over them ends."""
         await self._connections.aclose()
 
     async def call(self, request: Request, cls: type[T]) -> T:
@@ -239,9 +239,10 @@ class ArgoSession:
         except TimeoutError as error:
             raise translated(request, error, deadline) from None
         try:
-            if response.status != 200:
-                raise await _refusal(request, response)
-            yield response
+            with self._connections.bodies.reading(response.content):
+                if response.status != 200:
+                    raise await _refusal(request, response)
+                yield response
         finally:
             response.release()
 
@@ -289,7 +290,7 @@ class ArgoSession:
                 timeout=timeout,
             )
         except FAULTS as error:
-            raise translated(request, error, deadline) from None
+            raise self._connections.bodies.reason(translated(request, error, deadline)) from None
 
 
 def _settings(server: str | Settings | None) -> Settings:
@@ -298,7 +299,7 @@ def _settings(server: str | Settings | None) -> Settings:
     return from_server(server) if isinstance(server, str) else server
 
 
-async def _refusal(request: Request, response: aiohttp.ClientResponse) -> ArgoError:
+async def _refusal(request: Request, response: aiohttp.ClientResponse) -> AiowfError:
     try:
         body = await response.content.read(_MAX_ERROR_BYTES)
     except FAULTS as error:

@@ -1,7 +1,9 @@
 """Whatever a server answers is a value, or an ArgoError that names the request; nothing hangs."""
 
 import asyncio
+import gzip
 import json
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -14,9 +16,9 @@ from argo_double import ArgoDouble
 from respx_server import serve, serve_bytes
 
 import aiowf
-from aiowf.argo import ArgoSession, Watch, follow_logs
+from aiowf.argo import ArgoSession, Watch, bodies, follow_logs
 from aiowf.client import submission
-from aiowf.errors import AiowfError, ArgoError
+from aiowf.errors import AiowfError, ArgoError, ConfigurationError, ServerError
 
 SSE = {"Content-Type": "text/event-stream"}
 # Bodies that are no JSON, or JSON of another form than Argo's.
@@ -236,8 +238,97 @@ async def test_an_artifact_that_breaks_off(
     router.get("/artifacts/argo/w/n/a").mock(
         side_effect=lambda _: httpx.Response(200, content=half())
     )
+    (tmp_path / "a").write_bytes(b"before")
     with pytest.raises(ArgoError, match="/artifacts/argo/w/n/a"):
         await argo.artifacts.save("w", "n", "a", tmp_path / "a")
+    assert [tmp_path / "a"] == list(tmp_path.iterdir())
+    assert (tmp_path / "a").read_bytes() == b"before"
+
+
+async def test_an_artifact_does_not_take_the_place_of_a_device(
+    argo: ArgoSession, router: respx.Router, tmp_path: Any
+) -> None:
+    """What is no regular file is not replaced by one."""
+    router.get("/artifacts/argo/w/n/a").respond(content=b"x")
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(FileExistsError):
+            await argo.artifacts.save("w", "n", "a", place)
+    assert not (tmp_path / "pipe").is_file()
+
+
+async def _long(writer: asyncio.StreamWriter, head: bytes, body: bytes) -> None:
+    """Send more than may be kept, and go on for ever."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + head + b"\r\n")
+    while True:
+        writer.write(body)
+        await writer.drain()
+
+
+@pytest.mark.parametrize("head", [b"", b"Content-Length: 99999999999\r\n"])
+async def test_a_body_without_end_does_not_fill_the_memory(
+    head: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is longer than any answer of an Argo Server is refused, long before the deadline."""
+    monkeypatch.setattr(bodies, "MAX_MESSAGE_BYTES", 100_000)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await _long(writer, head, b"[" * 10_000)
+
+    async with (
+        serve_bytes(talk) as place,
+        ArgoSession(f"http://{place}", namespace="argo") as argo,
+        asyncio.timeout(10),
+    ):
+        with pytest.raises(ServerError, match="longer than 100,000 bytes") as caught:
+            await argo.workflows.get("w")
+    assert ("GET", "/api/v1/workflows/argo/w") == (caught.value.method, caught.value.path)
+
+
+async def test_a_packed_body_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit holds for what a body unpacks to, whatever its own length."""
+    monkeypatch.setattr(bodies, "MAX_MESSAGE_BYTES", 100_000)
+    bomb = gzip.compress(b'{"a":"' + b"a" * 10_000_000 + b'"}')
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(bomb)
+    )
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head + bomb)
+        await writer.drain()
+
+    async with serve_bytes(talk) as place, ArgoSession(f"http://{place}") as argo:
+        with pytest.raises(ServerError, match="longer than 100,000 bytes"):
+            await argo.workflows.get("w")
+
+
+async def test_a_stream_ends_with_its_session(argo: ArgoSession, router: respx.Router) -> None:
+    """Whoever reads from a stream when the session is closed is told so."""
+    begun = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b":\n"
+        begun.set()
+        await asyncio.Event().wait()
+
+    router.get("/api/v1/workflow-events/argo").mock(
+        side_effect=lambda _: httpx.Response(200, content=endless(), headers=SSE)
+    )
+
+    async def read() -> None:
+        async with argo.stream(argo.workflows.watch_request()) as batches:
+            async for _ in batches:
+                pass
+
+    async with asyncio.timeout(10):
+        reading = asyncio.create_task(read())
+        await begun.wait()
+        await argo.aclose()
+        with pytest.raises(ConfigurationError, match="closed"):
+            await reading
 
 
 async def test_a_huge_line_of_an_archived_log(argo: ArgoSession, router: respx.Router) -> None:
