@@ -74,10 +74,15 @@ def _bind(gatherer: "Gatherer", space: Namespace, name: str, obj: Any, use: Use,
     module = space.get("__name__", "__main__")
     if isinstance(obj, ModuleType):
         _bind_module(gatherer, module, name, obj, use, ("<imports>", 1))
-    elif isinstance(obj, _TYPING) or type(obj).__module__ in ("typing", "typing_extensions"):
+    elif isinstance(obj, _TYPING) or _is_of_typing(obj):
         assign(gatherer, space, name, file)
     else:
         _bind_value(gatherer, module, name, obj)
+
+
+def _is_of_typing(obj: Any) -> bool:
+    """Tell whether it is an alias or the like; protocols and typed dicts are classes as others."""
+    return type(obj).__module__ in ("typing", "typing_extensions") and not isinstance(obj, type)
 
 
 def _import_again(

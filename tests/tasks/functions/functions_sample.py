@@ -369,3 +369,21 @@ first_redefined = redefined
 
 def redefined() -> int:
     return 2
+
+
+@typing.runtime_checkable
+class Walks(typing.Protocol[T]):
+    def walk(self) -> T: ...
+
+
+class Dog(Walks[int]):
+    def walk(self) -> int:
+        return 4
+
+
+def protocols() -> list[Any]:
+    return [isinstance(Dog(), Walks), Dog().walk(), isinstance(3, Walks)]
+
+
+def rows_made() -> Row:
+    return Row(n=1)

@@ -43,6 +43,8 @@ from aiowf.tasks.functions import ship
         (sample.square, (3,)),
         (sample.Base.suffix, ()),
         (sample.guarded, ()),
+        (sample.protocols, ()),
+        (sample.rows_made, ()),
         (sample.FACTORS[1], (4,)),
         (math.sqrt, (4,)),
         (len, ([1, 2],)),
