@@ -7,7 +7,8 @@ import orjson
 from attrs import frozen
 
 from aiowf.engine import durations
-from aiowf.engine.expressions import ExpressionError, compile_expression
+from aiowf.engine.expressions import compile_expression
+from aiowf.engine.functions import ExpressionError
 from aiowf.engine.pod import Executor
 from aiowf.engine.refusal import invalid
 from aiowf.engine.substitution import expressions_in

@@ -1,11 +1,10 @@
 """The expressions of retryStrategy.expression, `{{=…}}`, `when` and `depends`.
 
 A small part of the expr language that Argo embeds: literals, variables, comparison, arithmetic,
-membership, and/or/not, the conditional operator, and a few functions. Nothing here can reach
-Python.
+membership, and/or/not, the conditional operator, lists, maps, closures, and some functions. Nothing
+here can reach Python.
 """
 
-import json
 import math
 import operator
 import re
@@ -13,13 +12,12 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from aiowf.engine import jsonpath
+from aiowf.engine.functions import FUNCTIONS, ExpressionError, from_json, to_text
+
 # A compiled expression takes the lookup of a dotted variable name.
 Lookup = Callable[[str], Any]
 Evaluate = Callable[[Lookup], Any]
-
-
-class ExpressionError(ValueError):
-    """An expression cannot be read, or cannot be evaluated."""
 
 
 _TOKEN = re.compile(
@@ -31,16 +29,18 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
+# What `when` does not know.
+_MORE = re.compile(r"\s*(?P<op>[{}#@])")
 _WORDS = {"true": True, "false": False, "nil": None, "null": None}
 _ALIASES = {"or": "||", "and": "&&", "not": "!"}
 
 
-def _tokens(text: str) -> list[tuple[str, str]]:
+def _tokens(text: str, *, words: bool) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     at = 0
     end = len(text.rstrip())
     while at < end:
-        match = _TOKEN.match(text, at)
+        match = (None if words else _MORE.match(text, at)) or _TOKEN.match(text, at)
         if match is None:
             raise ExpressionError(f"Invalid token: '{text[at:].strip()[:3]}'")
         kind = match.lastgroup or ""
@@ -103,46 +103,32 @@ _BINARY: dict[str, tuple[int, Callable[[Any, Any], Any]]] = {
 }
 
 
-def to_text(value: Any) -> str:
-    """Return a value as Go prints it into a text."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return "<nil>"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return value if isinstance(value, str) else to_json(value) if _is_tree(value) else str(value)
-
-
-def _is_tree(value: Any) -> bool:
-    return isinstance(value, (list, dict))
-
-
-def to_json(value: Any) -> str:
-    """Return a value as compact JSON."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-
-
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "asInt": lambda value: int(str(value)),
-    "asFloat": lambda value: float(str(value)),
-    "int": lambda value: int(float(str(value))),
-    "float": lambda value: float(str(value)),
-    "string": to_text,
-    "toJson": to_json,
-    "len": len,
-    "abs": abs,
-    "upper": lambda value: value.upper(),
-    "lower": lambda value: value.lower(),
-    "trim": lambda value: value.strip(),
+# Functions whose second argument is evaluated for each item of the first, which is its `#`.
+_CLOSURES: dict[str, Callable[[list[Any], list[Any]], Any]] = {
+    "filter": lambda items, results: [
+        item for item, keep in zip(items, map(_truth, results), strict=True) if keep
+    ],
+    "map": lambda items, results: results,
+    "all": lambda items, results: all(map(_truth, results)),
+    "any": lambda items, results: any(map(_truth, results)),
+    "one": lambda items, results: sum(map(_truth, results)) == 1,
+    "none": lambda items, results: not any(map(_truth, results)),
+    "count": lambda items, results: sum(map(_truth, results)),
+    "find": lambda items, results: next(
+        (item for item, hit in zip(items, map(_truth, results), strict=True) if hit), None
+    ),
 }
+# What one evaluation may do of it, loops within loops and all.
+_MOST_ITEMS = 100_000
+_LEFT = "#left"
+_ELEMENT = "#"
 
 
 class _Parser:
     """A precedence climber over tokens; `words` makes free variables their own names."""
 
     def __init__(self, text: str, *, words: bool) -> None:
-        self._tokens = _tokens(text)
+        self._tokens = _tokens(text, words=words)
         self._at = 0
         self._words = words
 
@@ -231,6 +217,17 @@ class _Parser:
         return self._primary()
 
     def _primary(self) -> Evaluate:
+        value = self._value()
+        while not self._words:
+            if self._accept("."):
+                value = _indexed(value, _constant(self._member()))
+            elif self._accept("["):
+                value = self._index(value)
+            else:
+                break
+        return value
+
+    def _value(self) -> Evaluate:
         if self._accept("("):
             inner = self._conditional()
             self._expect(")")
@@ -238,19 +235,63 @@ class _Parser:
         if self._accept("["):
             items = self._arguments("]")
             return lambda env: [item(env) for item in items]
+        if self._accept("{"):
+            return self._map()
+        if self._accept("#") or self._accept("@") or (not self._words and self._peek() == "."):
+            return lambda env: env(_ELEMENT)
         if self._at >= len(self._tokens):
             raise ExpressionError("unexpected end")
         kind, text = self._tokens[self._at]
         self._at += 1
         if kind == "number":
             number = float(text) if "." in text else int(text)
-            return lambda env: number
+            return _constant(number)
         if kind == "string":
-            string = _unquote(text)
-            return lambda env: string
+            return _constant(_unquote(text))
         if kind != "name":
             raise ExpressionError(f"unexpected {text!r}")
         return self._name(text)
+
+    def _member(self) -> str:
+        """Take what stands behind a point."""
+        name = self._tokens[self._at][1] if self._at < len(self._tokens) else ""
+        self._at += 1
+        return name
+
+    def _index(self, value: Evaluate) -> Evaluate:
+        """Read what stands in brackets behind a value: an index, or a slice."""
+        first = last = _constant(None)
+        if not self._accept(":"):
+            first = self._conditional()
+            if self._accept("]"):
+                return _indexed(value, first)
+            self._expect(":")
+        if not self._accept("]"):
+            last = self._conditional()
+            self._expect("]")
+        return lambda env: value(env)[first(env) : last(env)]
+
+    def _map(self) -> Evaluate:
+        found: list[tuple[str, Evaluate]] = []
+        while not self._accept("}"):
+            kind, text = self._tokens[self._at]
+            self._at += 1
+            self._expect(":")
+            found.append((_unquote(text) if kind == "string" else text, self._conditional()))
+            if self._peek() != "}":
+                self._expect(",")
+        return lambda env: {name: value(env) for name, value in found}
+
+    def _closure(self, name: str) -> Evaluate:
+        """Read the arguments of a function that takes a closure, with braces or without."""
+        items = self._conditional()
+        self._expect(",")
+        braces = self._accept("{")
+        body = self._conditional()
+        if braces:
+            self._expect("}")
+        self._expect(")")
+        return _looped(_CLOSURES[name], items, body)
 
     def _arguments(self, end: str) -> list[Evaluate]:
         found: list[Evaluate] = []
@@ -262,28 +303,84 @@ class _Parser:
 
     def _name(self, text: str) -> Evaluate:
         if text in _WORDS:
-            word = _WORDS[text]
-            return lambda env: word
+            return _constant(_WORDS[text])
+        name = self._path(text)
         if self._accept("("):
-            if text not in _FUNCTIONS:
-                raise ExpressionError(f"unknown function {text}")
-            function, arguments = _FUNCTIONS[text], self._arguments(")")
+            if name in _CLOSURES:
+                return self._closure(name)
+            if name not in _FUNCTIONS:
+                raise ExpressionError(f"unknown function {name}")
+            function, arguments = _FUNCTIONS[name], self._arguments(")")
             return lambda env: function(*(argument(env) for argument in arguments))
-        path = [text]
+        return _constant(name) if self._words else (lambda env: env(name))
+
+    def _path(self, name: str) -> str:
+        """Read the rest of a dotted name; `a['b']` is a.b."""
         while True:
             if self._accept("."):
-                path.append(self._tokens[self._at][1] if self._at < len(self._tokens) else "")
-                self._at += 1
-            elif not self._words and self._accept("["):
-                path.append(_unquote(self._tokens[self._at][1]))
-                self._at += 1
-                self._expect("]")
+                name = f"{name}.{self._member()}"
+            elif not self._words and self._peek() == "[" and self._is_key():
+                name = f"{name}.{_unquote(self._tokens[self._at + 1][1])}"
+                self._at += 3
             else:
-                break
-        name = ".".join(path)
-        if not self._words and self._peek() == "(":
-            raise ExpressionError(f"unknown function {name}")
-        return (lambda env: name) if self._words else (lambda env: env(name))
+                return name
+
+    def _is_key(self) -> bool:
+        between = self._tokens[self._at + 1 : self._at + 3]
+        return [kind for kind, _ in between[:1]] == ["string"] and between[1:] == [("op", "]")]
+
+
+def _constant(value: Any) -> Evaluate:
+    return lambda env: value
+
+
+def _indexed(value: Evaluate, key: Evaluate) -> Evaluate:
+    def evaluate(env: Lookup) -> Any:
+        whole, at = value(env), key(env)
+        if isinstance(whole, dict):
+            return whole.get(at)
+        if isinstance(whole, list) and isinstance(at, int) and -len(whole) <= at < len(whole):
+            return whole[at]
+        raise ExpressionError(f"{to_text(whole)} has no {to_text(at)}")
+
+    return evaluate
+
+
+def _looped(
+    apply: Callable[[list[Any], list[Any]], Any], items: Evaluate, body: Evaluate
+) -> Evaluate:
+    """Return what evaluates a closure for each item of a list."""
+
+    def evaluate(env: Lookup) -> Any:
+        found, left = items(env), env(_LEFT)
+        if not isinstance(found, list):
+            raise ExpressionError(f"{to_text(found)} is no list")
+        left[0] -= len(found)
+        if left[0] < 0:
+            raise ExpressionError(f"more than {_MOST_ITEMS} items")
+        return apply(found, [body(_within(env, item)) for item in found])
+
+    return evaluate
+
+
+def _within(env: Lookup, item: Any) -> Lookup:
+    return lambda name: item if name == _ELEMENT else env(name)
+
+
+def _jsonpath(text: Any, path: str) -> Any:
+    return jsonpath.query(path, from_json(text), _matches)
+
+
+def _matches(source: str, element: Any) -> bool:
+    """Return whether an element has what a filter of a JSONPath wants."""
+    try:
+        found = evaluate(source, {_ELEMENT: element})
+    except ExpressionError:
+        return False  # it has no such part
+    return found is not None and found is not False
+
+
+_FUNCTIONS = {**FUNCTIONS, "jsonpath": _jsonpath}
 
 
 def _unquote(text: str) -> str:
@@ -315,15 +412,12 @@ def compile_expression(text: str, *, words: bool = False) -> Evaluate:
         raise ExpressionError(f"cannot read {text!r}") from error
 
     def evaluate(lookup: Lookup) -> Any:
+        left = [_MOST_ITEMS]
         try:
-            return parsed(lookup)
+            return parsed(lambda name: left if name == _LEFT else lookup(name))
         except (
-            TypeError,
-            ValueError,
-            AttributeError,
-            ArithmeticError,
-            RecursionError,
-            re.error,
+            *(TypeError, ValueError, AttributeError, ArithmeticError, LookupError),
+            *(RecursionError, re.error),
         ) as error:
             raise ExpressionError(str(error)) from error
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from aiowf.engine.expressions import to_json, to_text
+from aiowf.engine.functions import to_json, to_text
 from aiowf.engine.plan import ExecutionError
 from aiowf.engine.substitution import substitute_json
 

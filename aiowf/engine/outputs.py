@@ -7,7 +7,8 @@ import orjson
 from attrs import define, field
 
 from aiowf.engine.clock import timestamp
-from aiowf.engine.expressions import ExpressionError, evaluate, to_json, to_text
+from aiowf.engine.expressions import evaluate
+from aiowf.engine.functions import ExpressionError, to_json, to_text
 from aiowf.engine.nodes import Node
 from aiowf.engine.plan import Bound, ExecutionError
 from aiowf.engine.substitution import substitute

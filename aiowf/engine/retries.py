@@ -8,8 +8,9 @@ from attrs import define, evolve, field, frozen
 from aiowf.engine import durations
 from aiowf.engine.calls import Call
 from aiowf.engine.closing import closing_message
-from aiowf.engine.expressions import ExpressionError, is_true
+from aiowf.engine.expressions import is_true
 from aiowf.engine.frames import Frame
+from aiowf.engine.functions import ExpressionError
 from aiowf.engine.nodes import UNSUCCESSFUL, Node
 from aiowf.engine.plan import ExecutionError
 from aiowf.engine.substitution import substitute

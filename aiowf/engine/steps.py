@@ -8,8 +8,9 @@ import orjson
 from attrs import define, field
 
 from aiowf.engine.calls import Call
-from aiowf.engine.expressions import ExpressionError, should_execute
+from aiowf.engine.expressions import should_execute
 from aiowf.engine.frames import FAIL_FAST, Frame
+from aiowf.engine.functions import ExpressionError
 from aiowf.engine.loops import expand, is_loop
 from aiowf.engine.nodes import UNSUCCESSFUL, Node, outbound_of
 from aiowf.engine.outputs import Scope, template_outputs

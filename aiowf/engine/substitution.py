@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aiowf.engine.expressions import ExpressionError, evaluate, to_text
+from aiowf.engine.expressions import evaluate
+from aiowf.engine.functions import ExpressionError, to_go_json, to_text
 
 Variables = Mapping[str, str]
 _TAG = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
@@ -60,9 +61,12 @@ def _expression(source: str, whole: str, variables: Variables, escape: Callable[
         except ValueError:
             return whole
     try:
-        return escape(to_text(evaluate(source, variables)))
+        value = evaluate(source, variables)
     except ExpressionError:
         return whole
+    if value is None:
+        return whole
+    return escape(to_go_json(value) if isinstance(value, (list, dict)) else to_text(value))
 
 
 def expressions_in(text: str) -> list[str]:

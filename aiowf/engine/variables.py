@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from aiowf.engine.clock import timestamp
-from aiowf.engine.expressions import to_json
+from aiowf.engine.functions import to_json
 from aiowf.engine.nodes import UNSUCCESSFUL
 
 if TYPE_CHECKING:

@@ -55,7 +55,7 @@ CLAIMLESS = {"volumeClaimTemplates": [{"spec": {}}]}
             steps([{"name": "i", "template": None, "inline": pod("")}]),
             "spec.templates[0].steps[0][0].inline",
         ),
-        (with_step(when="{{=sprig.int('1') > 0}}"), "spec.templates[0].steps[0][0].when"),
+        (with_step(when="{{=sprig.env('HOME') == ''}}"), "spec.templates[0].steps[0][0].when"),
         (
             with_step(arguments={"parameters": [{"name": "v", "valueFrom": {"event": "e"}}]}),
             "spec.templates[0].steps[0][0].arguments.parameters[0].valueFrom",

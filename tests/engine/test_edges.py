@@ -11,8 +11,9 @@ from bed import Bed, FastClock, ScriptedExecutor, bed, dag, nodes_of, pod, singl
 from aiowf.engine import streams
 from aiowf.engine.admission import Admitted
 from aiowf.engine.exchange import CONTROLLER
-from aiowf.engine.expressions import ExpressionError, evaluate
+from aiowf.engine.expressions import evaluate
 from aiowf.engine.fields import parse_fields
+from aiowf.engine.functions import ExpressionError
 from aiowf.engine.plan import ExecutionError, Plans
 from aiowf.engine.pod import PodResult
 from aiowf.engine.server import create_app

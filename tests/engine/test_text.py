@@ -7,14 +7,13 @@ import pytest
 from aiowf.engine import durations, naming
 from aiowf.engine.depends import dependencies_of
 from aiowf.engine.expressions import (
-    ExpressionError,
     compile_expression,
     evaluate,
     is_true,
     should_execute,
-    to_text,
 )
 from aiowf.engine.fields import parse_fields
+from aiowf.engine.functions import ExpressionError, to_text
 from aiowf.engine.loops import expand
 from aiowf.engine.plan import ExecutionError
 from aiowf.engine.refusal import Refusal
@@ -55,6 +54,48 @@ RETRY = {
         ("int('4') + abs(-1)", 5),
         ("'it\\'s\\n'", "it's\n"),
         ("'abc' =~ 'b' && 'abc' !~ 'x'", True),
+        ("filter([1, 2, 3], {# > 1})", [2, 3]),
+        ("map([1, 2], # * 2)", [2, 4]),
+        ("map([{n: 1}, {'n': 2}], {.n + #.n})", [2, 4]),
+        ("all([1], {# > 0}) && any([0, 1], {# > 0}) && none([1], # > 1)", True),
+        ("one([1, 2], {# == 1}) && count([1, 2, 3], {# > 1}) == 2", True),
+        ("find([1, 2, 3], {# > 1}) == 2 && find([1], {# > 1}) == nil", True),
+        ("map([1, 2], {filter([1, 2, 3], {# > 2})})[0][0]", 3),
+        ("[1, 2, 3][1:] == [2, 3] && [1, 2, 3][:-1] == [1, 2]", True),
+        ("[1, 2][-1] + [[7]][0][0]", 9),
+        ("'abcdef'[1:3]", "bc"),
+        ('fromJSON(\'{"a": {"b": [5]}}\').a.b[0]', 5),
+        ("fromJSON('{}').a == nil", True),
+        ("{a: 1, 'b': [2]}", {"a": 1, "b": [2]}),
+        ("toJson({b: '<', a: 1.0})", '{"a":1,"b":"\\u003c"}'),
+        ("asInt(3.7) + int('-2') + asFloat('0.5')", 1.5),
+        ("max(1, 3, 2) + min([4, 5]) + sum([1, 2]) + mean([2, 4])", 13.0),
+        ("split('a,b', ',') == ['a', 'b'] && join(['a', 'b'], '-') == 'a-b'", True),
+        ("replace('aa', 'a', 'b') + repeat('x', 2) + trimPrefix('ab', 'a')", "bbxxb"),
+        ("indexOf('abc', 'c') + lastIndexOf('abab', 'b')", 5),
+        ("hasPrefix('ab', 'a') && hasSuffix('ab', 'b')", True),
+        ("sort([2, 1]) == reverse([2, 1]) && first([1, 2]) == take([1, 2], 1)[0]", True),
+        ("concat([1], [2]) == uniq([1, 2, 1]) && flatten([[1], 2]) == [1, 2]", True),
+        ("keys({b: 1, a: 2}) == ['a', 'b'] && values({b: 1, a: 2}) == [2, 1]", True),
+        ("last([]) == nil && round(2.5) == 3 && ceil(1.2) == 2 && floor(1.8) == 1", True),
+        ("fromBase64(toBase64('ü')) == 'ü' && sprig.b64dec(sprig.b64enc('a')) == 'a'", True),
+        ("toJSON([1]) == '[\n  1\n]'", True),
+        ("sprig.trim(' a ') + sprig.trimAll('-', '-b-') + sprig.trimSuffix('c', 'ac')", "aba"),
+        ("sprig.title('a bc') + sprig.nospace(' d e ') + sprig.trunc(2, 'fgh')", "A Bcdefg"),
+        ("sprig.trunc(-1, 'ab') + sprig.substr(1, 3, 'abcd') + sprig.substr(2, -1, 'xyz')", "bbcz"),
+        ("sprig.contains('a', 'ab') && sprig.hasPrefix('a', 'ab') && sprig.has(1, [1])", True),
+        ("sprig.replace('a', 'b', 'ca') + sprig.quote('x') + sprig.squote(1)", "cb\"x\"'1'"),
+        ("sprig.regexMatch('^a+$', 'aa') && sprig.splitList('-', 'a-b') == ['a', 'b']", True),
+        ("sprig.join('-', sprig.list('a', 1)) + sprig.indent(2, 'b')", "a-1  b"),
+        ("sprig.toString(3)", "3"),
+        ("sprig.int('x') + sprig.atoi('4') + sprig.int64(2.9) + sprig.float64('0.5')", 6.5),
+        ("sprig.add('1', 2, 3.9) - sprig.sub(5, 3) + sprig.mul(2, 3) + sprig.add1(0)", 11),
+        ("sprig.div(-7, 2) + sprig.mod(7, 4) + sprig.max(1, 5) - sprig.min(2, 4)", 3),
+        ("sprig.default('d', '') + sprig.coalesce('', 'c') + sprig.ternary('y', 'n', true)", "dcy"),
+        ("sprig.empty([]) && sprig.rest([1, 2]) == [2] && sprig.initial([1, 2]) == [1]", True),
+        ("sprig.repeat(2, 'ab') + string(sprig.round(1.25, 1))", "abab1.3"),
+        ("sprig.date('2006-01-02 15:04:05', 86400)", "1970-01-02 00:00:00"),
+        ("len(sprig.sha256sum('a')) + len(sprig.sha1sum('a'))", 104),
     ],
 )
 def test_expressions(text: str, expected: Any) -> None:
@@ -84,6 +125,39 @@ def test_expressions(text: str, expected: Any) -> None:
         "1 % 0",
         "int('inf')",
         "+".join(["1"] * 5000),
+        "int('1_0')",
+        "int(true)",
+        "int('3.7')",
+        "float([])",
+        "len(1)",
+        "first('a')",
+        "upper(1)",
+        "[1][2]",
+        "[1]['a']",
+        "'a'[0]",
+        "[1][",
+        "{a 1}",
+        "{a: 1",
+        "{a: 1 b: 2}",
+        "filter(1, {true})",
+        "filter([1], {1})",
+        "filter([1], {# > 0)",
+        "filter([1])",
+        ".a",
+        "env('HOME')",
+        "sprig.env('HOME')",
+        "repeat('x', 9999999)",
+        "sprig.div(1, 0)",
+        "sprig.mod(1, 0)",
+        "fromBase64('?')",
+        "fromJSON('{')",
+        "sprig.regexMatch('(', 'a')",
+        "jsonpath('{}', 'a')",
+        "jsonpath('{}', '$.a')",
+        "jsonpath('{}', '$.a b')",
+        "jsonpath('[1]', '$[1]')",
+        "jsonpath('{', '$')",
+        "keys(1)",
     ],
 )
 def test_expressions_that_fail(text: str) -> None:
@@ -92,10 +166,47 @@ def test_expressions_that_fail(text: str) -> None:
         evaluate(text, {})
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("$", {"a": [{"n": "x", "v": 1}, {"n": "y", "v": 2}], "b-c": {"d": 3}}),
+        ("$.a[0].n", "x"),
+        ("$['b-c'].d", 3),
+        ('$["b-c"]["d"]', 3),
+        ("$.a[-1].v", 2),
+        ("$.a[0:1]", [{"n": "x", "v": 1}]),
+        ("$.a[*].n", ["x", "y"]),
+        ("$.a.*.v", [1, 2]),
+        ("$.a[0,1].v", [1, 2]),
+        ("$.*.d", [3]),
+        ("$..v", [1, 2]),
+        ("$.a[?(@.n == 'y')].v", [2]),
+        ('$.a[?(@.v > 0 && @.n == "x")].v', [1]),
+        ("$.a[?(@.w)]", []),
+        ("$.a[?(@.v)].n", ["x", "y"]),
+        ("$.a[?(@.n > 1)]", []),
+        ("$.a[7:].n", []),
+        ("$..n.*", []),
+    ],
+)
+def test_jsonpath(path: str, expected: Any) -> None:
+    """One value, or a list of what a path may lead to."""
+    text = '{"a":[{"n":"x","v":1},{"n":"y","v":2}],"b-c":{"d":3}}'
+    assert expected == evaluate("jsonpath(p.text, p.path)", {"p.text": text, "p.path": path})
+
+
 def test_a_condition_must_be_a_boolean() -> None:
     """An expression that decides must be true or false."""
     with pytest.raises(ExpressionError, match="expected a boolean"):
         is_true("1", {})
+
+
+def test_closures_end() -> None:
+    """Closures within closures come to an end that is not far away."""
+    hundred = f"[{','.join(['1'] * 100)}]"
+    nested = f"map({hundred}, {{map({hundred}, {{map({hundred}, {{#}})}})}})"
+    with pytest.raises(ExpressionError, match="more than 100000 items"):
+        evaluate(nested, {})
 
 
 def test_deep_expressions_end() -> None:
