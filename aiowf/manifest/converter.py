@@ -16,7 +16,7 @@ import orjson
 from cattrs import Converter
 
 from aiowf.errors import ConfigurationError
-from aiowf.manifest.fields import EXTRA, Raw, is_value, json_name
+from aiowf.manifest.fields import EXTRA, Raw, described, is_value
 
 T = TypeVar("T")
 # What makes a field's value of JSON data, as cattrs calls it.
@@ -136,12 +136,8 @@ def _value_reader(cls: Any, made: Converter) -> _Read:
 
 def _readers(cls: Any, made: Converter) -> Mapping[str, tuple[str, _Read, Any]]:
     """Return JSON name → the field's name, its reader and its type."""
-    attrs.resolve_types(cls)
-    fields = (field for field in attrs.fields(cls) if field.name != EXTRA)
-    kinds = {field: _without_none(field.type) for field in fields}
-    return {
-        json_name(field): (field.name, _reader(kind, made), kind) for field, kind in kinds.items()
-    }
+    fields = [(key, name, _without_none(kind)) for name, key, kind in described(cls)]
+    return {key: (name, _reader(kind, made), kind) for key, name, kind in fields if name != EXTRA}
 
 
 def _without_none(kind: Any) -> Any:
@@ -272,11 +268,9 @@ def _writers(
     cls: Any, made: Converter, copied: _Write | None
 ) -> Mapping[str, tuple[str, _Write | None]]:
     """Return the field's name → its JSON name and its writer."""
-    attrs.resolve_types(cls)
-    fields = attrs.fields(cls)
     return {
-        field.name: (json_name(field), _writer(_without_none(field.type), made, copied))
-        for field in fields
+        name: (key, _writer(_without_none(kind), made, copied))
+        for name, key, kind in described(cls)
     }
 
 

@@ -5,8 +5,8 @@ Argo's nouns have many fields, of which a workflow uses few. So a value keeps on
 comparing and serialising as fast as they are sparse; and nothing has to be compiled on import.
 """
 
-from collections.abc import Mapping
-from typing import Any, NoReturn, TypeVar, dataclass_transform
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn, TypeVar, dataclass_transform, get_type_hints
 
 import attrs
 
@@ -16,6 +16,7 @@ Raw = Mapping[str, Any]
 EXTRA = "extra"  # the field for what the others cannot say: unknown fields, explicit nulls
 _JSON_NAME = "json"
 _KNOWN = "__fields__"  # attribute of a value class: the names of its fields
+_NAMED = "__json_names__"  # likewise: what is not called in JSON as its name in camel case would be
 _C = TypeVar("_C")
 _V = TypeVar("_V")
 
@@ -25,7 +26,10 @@ def value(cls: type[_C]) -> type[_C]:
     """Make a class of frozen values with keyword-only fields, all of them None by default."""
     made: Any = cls
     names = tuple(cls.__annotations__)
-    made.__attrs_attrs__ = _Attributes({name: vars(cls).get(name) for name in names})
+    declared = {name: vars(cls).get(name) for name in names}
+    made.__attrs_attrs__ = _Attributes(declared)
+    said = {name: getattr(field, "metadata", {}) for name, field in declared.items()}
+    setattr(made, _NAMED, {name: each[_JSON_NAME] for name, each in said.items() if each})
     for name in names:
         setattr(made, name, None)  # what an instance does not hold itself
     setattr(made, _KNOWN, frozenset(names))
@@ -75,10 +79,11 @@ def named(name: str) -> Any:
     return attrs.field(default=None, metadata={_JSON_NAME: name})
 
 
-def json_name(attribute: "attrs.Attribute[Any]") -> str:
-    """Return the name of an attribute in JSON."""
-    name: str | None = attribute.metadata.get(_JSON_NAME)
-    return name or camel_case(attribute.name)
+def described(cls: Any) -> Iterator[tuple[str, str, Any]]:
+    """Yield the name, the name in JSON and the type of each field of a class made by `value`."""
+    named = getattr(cls, _NAMED)
+    for name, kind in get_type_hints(cls, include_extras=True).items():
+        yield name, named.get(name) or camel_case(name), kind
 
 
 def camel_case(name: str) -> str:

@@ -4,12 +4,11 @@ import json
 from importlib.resources import files
 from typing import Any
 
-import attrs
 import pytest
 from schema import argo_schema, validate
 
 import aiowf.manifest
-from aiowf.manifest.fields import EXTRA, is_value, json_name
+from aiowf.manifest.fields import EXTRA, described, is_value
 from aiowf.manifest.merge import MERGE_KEYS
 from aiowf.manifest.spelling import field_names
 
@@ -82,7 +81,7 @@ def test_every_definition_that_is_named_is_in_the_table() -> None:
 def test_a_class_has_the_fields_of_its_definition(cls: type) -> None:
     """Every value class has exactly the fields of the definition whose name it bears."""
     definition = argo_schema()["definitions"][full_name(cls.__name__)]
-    names = {json_name(field) for field in attrs.fields(cls) if field.name != EXTRA}
+    names = {key for name, key, _ in described(cls) if name != EXTRA}
     assert names == definition.get("properties", {}).keys()
 
 
