@@ -2,7 +2,6 @@
 
 import ast
 import re
-from collections.abc import Iterator
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -28,20 +27,25 @@ _MODULES = (
     "kafka",
 )
 _INDENT = re.compile("^ +", re.MULTILINE)
+_IMPORT = re.compile(r"^import (\w+)$", re.MULTILINE)
+_DEFINITION = re.compile(
+    r"^(?:(?:async )?def (\w+)\(|(\w+)(?:: .+?)? = ).*\n(?:(?:[ )\]}].*)?\n)*", re.MULTILINE
+)
+"""A definition of a module: its first line, and those that are indented or close brackets."""
 
 
 @frozen(eq=False)
 class _Piece:
-    """One definition of a module; its text is made when a script needs it."""
+    """One definition of a module; it is parsed when a script needs it, which most never are."""
 
     module: str
     name: str
-    _node: ast.stmt
+    _source: str
 
     @cached_property
     def _shrunk(self) -> ast.stmt:
         """What is left without that which only readers and type checkers need."""
-        node: ast.stmt = _Shrink().visit(self._node)
+        node: ast.stmt = _Shrink().visit(parse(self._source).body[0])
         return node
 
     @cached_property
@@ -104,24 +108,13 @@ def _pieces() -> tuple[dict[str, _Piece], frozenset[str]]:
     pieces: dict[str, _Piece] = {}
     modules: set[str] = set()
     for module in _MODULES:
-        tree = parse(Path(__file__).with_name(f"{module}.py").read_text("utf-8"))
-        modules |= {
-            alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names
-        }
-        for name, node in _defined(tree):
+        text = Path(__file__).with_name(f"{module}.py").read_text("utf-8")
+        modules.update(_IMPORT.findall(text))
+        for match in _DEFINITION.finditer(text):
+            name = match[1] or match[2]
             assert name not in pieces, name
-            pieces[name] = _Piece(module, name, node)
+            pieces[name] = _Piece(module, name, match[0])
     return pieces, frozenset(modules)
-
-
-def _defined(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            yield node.name, node
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            yield node.target.id, node
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            yield node.targets[0].id, node
 
 
 class _Shrink(ast.NodeTransformer):
