@@ -1,6 +1,7 @@
 """Cut one function or class out of its file."""
 
 import ast
+import enum
 import inspect
 import sys
 from collections.abc import Iterable
@@ -48,7 +49,7 @@ def cut_function(function: FunctionType, *, decorated: bool, gatherer: "Gatherer
     if code.co_name == "<lambda>":
         return _cut_lambda(function, file, cells, gatherer)
     node = definition_of(file, code)
-    if node is None or isinstance(node, ast.ClassDef):
+    if node is None or isinstance(node, ast.ClassDef) or not file.is_loaded([code], space):
         raise _changed(function.__name__, file, code.co_firstlineno)
     is_recursive = _is_itself(cells.get(node.name), function)
     if is_recursive:
@@ -67,15 +68,15 @@ def cut_function(function: FunctionType, *, decorated: bool, gatherer: "Gatherer
 def _cut_lambda(
     function: FunctionType, file: SourceFile, cells: dict[str, Any], gatherer: "Gatherer"
 ) -> Definition:
-    node = lambda_of(file, function.__code__)
-    if node is None:
-        raise _changed("the lambda", file, function.__code__.co_firstlineno)
+    code, space = function.__code__, function.__globals__
+    node = lambda_of(file, code)
+    if node is None or not file.is_loaded([code], space):
+        raise _changed("the lambda", file, code.co_firstlineno)
     rows = file.lines[node.lineno - 1 : node.end_lineno]
     rows[-1] = rows[-1].encode()[: node.end_col_offset].decode()
     with_defaults(rows, function, node, file, gatherer)
     rows[0] = rows[0].encode()[node.col_offset :].decode()
     text = f"{'  ' if cells else ''}function = ({''.join(rows)})\n"
-    space = function.__globals__
     return finished(Definition("function", text, file.name, node.lineno, space, cells), None, file)
 
 
@@ -93,6 +94,8 @@ def cut_class(cls: type, files: Iterable[SourceFile], gatherer: "Gatherer") -> D
             hint=_NO_SOURCE,
         )
     file, node = found
+    if not file.is_loaded([m.__code__ for m in methods], space) or _has_other_values(cls, node):
+        raise _changed(cls.__qualname__, file, node.lineno)
     closure = _closure(methods, gatherer)
     cells = {n: v for n, v in closure.items() if v is not cls}
     first = first_line(node)
@@ -148,6 +151,21 @@ def _class_node(
     return best
 
 
+def _has_other_values(cls: type, node: ast.ClassDef) -> bool:
+    """Tell whether a constant of the class statement is not the one that the class has."""
+    for statement in node.body:
+        if not isinstance(statement, ast.Assign | ast.AnnAssign):
+            continue
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+        if isinstance(target, ast.Name) and isinstance(statement.value, ast.Constant):
+            written = statement.value.value
+            value = vars(cls).get(target.id, written)
+            value = value.value if isinstance(value, enum.Enum) else value
+            if type(value) is type(written) and value != written:
+                return True
+    return False
+
+
 def _function_of(attribute: Any) -> FunctionType | None:
     """Return the function behind a method, property or decorated method."""
     for name in ("fget", "__func__", "func"):
@@ -196,7 +214,7 @@ def _is_ours(decorator: ast.expr, space: dict[str, Any]) -> bool:
 
 def _changed(name: str, file: SourceFile, line: int) -> ConfigurationError:
     return ConfigurationError(
-        f"the source of {name} is not found: the file has changed since it was loaded",
+        f"the source of {name} is no longer what was loaded: the file has changed since",
         where=f"{file.name}:{line}",
         hint="load the module again, or restart",
     )

@@ -53,7 +53,7 @@ def _edits(
             pairs.append((argument, default, keywords[argument.arg]))
     edits = []
     for argument, default, value in pairs:
-        if isinstance(default, ast.Constant) or _names_object(default, value, function):
+        if _is_constant(default, value) or _names_object(default, value, function):
             continue
         try:
             edits.append((default, gatherer.express(value)))
@@ -64,6 +64,13 @@ def _edits(
                 hint="use None as the default, and make it inside the function",
             ) from None
     return edits
+
+
+def _is_constant(default: ast.expr, value: Any) -> bool:
+    """Tell whether the default's text is a constant, and gives the value."""
+    if not isinstance(default, ast.Constant):
+        return False
+    return type(default.value) is type(value) and default.value == value
 
 
 def _names_object(default: ast.expr, value: Any, function: FunctionType) -> bool:

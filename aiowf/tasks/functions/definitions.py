@@ -13,7 +13,7 @@ from aiowf.tasks.functions.source import SourceFile
 from aiowf.tasks.functions.syntax import parse
 
 
-@frozen(eq=False)
+@frozen(eq=False, slots=False)
 class Definition:
     """The text of one function or class and what it uses."""
 

@@ -12,7 +12,7 @@ from aiowf.tasks.functions import origin
 from aiowf.wire import inert
 
 
-@frozen(eq=False)
+@frozen(eq=False, slots=False)
 class Place:
     """Where a function or class of the user's stands in the pod."""
 

@@ -47,7 +47,7 @@ class Input:
         return repr((self.path, self.name, self.form, self.reference.task, output))
 
 
-@frozen(eq=False)
+@frozen(eq=False, slots=False)
 class ShippedFunction:
     """A function with everything it needs, ready to become a script.
 

@@ -11,7 +11,15 @@ from typing import Any
 
 from aiowf.errors import ConfigurationError
 from aiowf.tasks.functions import origin
-from aiowf.tasks.functions.decoding import SAME, Planner, Unstructurable, name_of, union_members
+from aiowf.tasks.functions.decoding import (
+    PLAIN,
+    SAME,
+    Planner,
+    Unstructurable,
+    is_among,
+    name_of,
+    union_members,
+)
 from aiowf.tasks.functions.hints import Unresolved, resolved_hints
 from aiowf.tasks.functions.literals import CannotTravel
 from aiowf.tasks.functions.script import ShippedFunction
@@ -55,9 +63,10 @@ def _shipped(function: Callable[..., Any]) -> ShippedFunction:
     # Half of the package's modules are needed by those only who build a PythonTask.
     from aiowf.tasks.functions.gathering import Gatherer
 
-    name, where = _described(function)
-    _refuse_generators(function, name, where)
-    gatherer = Gatherer(origin.own_packages(_module_of(function)))
+    inner = _innermost(function)
+    name, where = _described(function, inner)
+    _refuse_generators(function, inner, name, where)
+    gatherer = Gatherer(origin.own_packages(_module_of(function, inner)))
     planner = Planner(gatherer.express)
     try:
         expression = gatherer.express(function)
@@ -80,7 +89,7 @@ def _shipped(function: Callable[..., Any]) -> ShippedFunction:
         ) from None
     decoders = planner.statements if structure else []
     statements = gatherer.statements
-    used = {one.partition("(")[0] for one in statements} & _STATEMENTS
+    used = _STATEMENTS.intersection(one.partition("(")[0] for one in statements)
     if structure:
         used |= _COMBINATORS.intersection(re.findall(r"\w+", "\n".join([*decoders, structure])))
     return ShippedFunction(
@@ -106,24 +115,22 @@ def _innermost(function: Any) -> Any:
     return inspect.unwrap(function.func if isinstance(function, functools.partial) else function)
 
 
-def _described(function: Any) -> tuple[str, str | None]:
+def _described(function: Any, inner: Any) -> tuple[str, str | None]:
     """Return the name for messages, and the place in the user's file."""
-    inner = _innermost(function)
     name = getattr(inner, "__name__", None) or type(function).__name__
     code = getattr(inner, "__code__", None)
     return name, f"{code.co_filename}:{code.co_firstlineno}" if code else None
 
 
-def _module_of(function: Any) -> str:
+def _module_of(function: Any, inner: Any) -> str:
     if isinstance(function, type):
         return function.__module__
-    inner = _innermost(function)
     space = getattr(inner, "__globals__", None) or {}
     return space.get("__name__") or getattr(inner, "__module__", None) or "builtins"
 
 
-def _refuse_generators(function: Any, name: str, where: str | None) -> None:
-    for each in (function, _innermost(function)):
+def _refuse_generators(function: Any, inner: Any, name: str, where: str | None) -> None:
+    for each in (function, inner) if inner is not function else (function,):
         if inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each):
             raise ConfigurationError(
                 f"{name} is a generator function: its values cannot be sent one by one",
@@ -158,6 +165,8 @@ def _returned(hints: dict[str, Any]) -> Any:
 
 def _is_rich(annotation: Any, planner: Planner) -> bool:
     """Tell whether the value may need more than JSON's own types."""
+    if is_among(annotation, PLAIN):
+        return False
     mine = Planner(planner.express)
     if mine.plan(annotation) != SAME:
         return True

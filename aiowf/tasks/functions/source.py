@@ -4,6 +4,8 @@ import ast
 import linecache
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cached_property
+from importlib.machinery import SourceFileLoader
 from importlib.util import resolve_name
 from types import CodeType
 from typing import Any
@@ -52,6 +54,21 @@ class SourceFile:
     assignments: dict[str, ast.stmt] = field(factory=dict)
     """The last assignment outside of functions and classes, by name."""
 
+    @cached_property
+    def codes(self) -> frozenset[CodeType]:
+        """What the text compiles to: the code of all functions, inner ones too."""
+        return frozenset(_all_codes(compile(self.tree, self.name, "exec", dont_inherit=True)))
+
+    def is_loaded(self, codes: Iterable[CodeType], space: dict[str, Any]) -> bool:
+        """Tell whether the code of a module was compiled from the text as it is.
+
+        That of notebooks' cells is; of a module whose loader writes the code anew (as pytest's does
+        with asserts) it cannot be told.
+        """
+        if type(space.get("__loader__")) is not SourceFileLoader:
+            return True
+        return self.codes.issuperset(one for one in codes if one.co_filename == self.name)
+
     def segment(self, node: ast.expr | ast.stmt) -> str:
         """Return the text of a node; columns of the tree count UTF-8 bytes."""
         first, last = node.lineno, node.end_lineno or node.lineno
@@ -81,6 +98,13 @@ class SourceFile:
 def first_line(node: Definition) -> int:
     """Return the line of the first decorator, or of the definition if there is none."""
     return min((one.lineno for one in node.decorator_list), default=node.lineno)
+
+
+def _all_codes(code: CodeType) -> Iterator[CodeType]:
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield inner
+            yield from _all_codes(inner)
 
 
 _parsed: dict[str, tuple[list[str], SourceFile]] = {}
