@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 from inspect import iscoroutinefunction
 from typing import Any
 
@@ -31,14 +30,14 @@ def as_operation(value: Any, arguments: Sequence[Any], directory: str | None) ->
 
 
 def check_calls(
-    found: Sequence[tuple[str, Any]], said: Sequence[str], timeout: timedelta | None
+    found: Sequence[tuple[str, Any]], said: Sequence[str], timeout: float | None
 ) -> None:
     """Check that the options mean something for what is to be run.
 
     Args:
         found: What is to be run, by its title.
         said: The options that were given and concern workflows.
-        timeout: How long to wait, or None.
+        timeout: Seconds to wait at most, or None.
 
     Raises:
         CommandError: Nothing becomes a workflow, or something cannot be ended in time.

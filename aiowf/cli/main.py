@@ -8,7 +8,18 @@ from io import TextIOWrapper
 
 import click
 
-from aiowf.cli import demo, dev, doctor, files, listing, logs, running, showing, verbs
+from aiowf.cli import (
+    demo,
+    dev,
+    doctor,
+    files,
+    listing,
+    logs,
+    running,
+    showing,
+    submitting,
+    verbs,
+)
 from aiowf.cli.errors import CommandError, Exit, report, say
 from aiowf.cli.target import Target, connection_options
 
@@ -24,7 +35,7 @@ def cli() -> None:
     """Run and follow Argo workflows, on a server or on this machine."""
 
 
-for _module in (demo, dev, files, running, listing, showing, logs, verbs, doctor):
+for _module in (demo, dev, files, running, submitting, listing, showing, logs, verbs, doctor):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

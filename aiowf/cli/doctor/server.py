@@ -98,7 +98,9 @@ async def _check_permissions(session: "ArgoSession", *, tries: bool) -> Finding:
         "create": lambda: session.workflows.create(dict(_PROBE), server_dry_run=True),
         "watch": lambda: _watch(session),
     }
-    answers = {verb: await _answer(attempt()) for verb, attempt in attempts.items()}
+    answers: dict[str, Answer] = {
+        verb: await _answer(attempt()) for verb, attempt in attempts.items()
+    }
     if tries and answers["create"] == "allowed":
         answers |= await _try_changes(session)
     return judge_permissions(session.namespace, answers)
