@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import ssl
 
 import aiohttp
 from aiohttp.http import HttpProcessingError
@@ -71,7 +72,8 @@ def translated(request: Request, error: Exception, deadline: float) -> AiowfErro
         case TimeoutError():
             return no_connection(request, f"no answer within {deadline:g} s")
         case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
-            return unreadable(request, f"{TLS_FAILED}: {said}", hint=_tls_hint(said))
+            text = f"{TLS_FAILED}{_tls_reason(error) or f': {said}'}"
+            return unreadable(request, text, hint=_tls_hint(said))
         case aiohttp.ClientConnectorError():
             place = f"{error.host}:{error.port}"
             reason = _UNREACHABLE.get(error.os_error.errno or 0)
@@ -92,6 +94,18 @@ def translated(request: Request, error: Exception, deadline: float) -> AiowfErro
             return unreadable(request, f"the answer is not HTTP: {error.message}")
         case _:
             return unreadable(request, f"the request failed: {said}")
+
+
+def _tls_reason(error: Exception) -> str | None:
+    """Return with whom TLS failed, and why, in the words of OpenSSL; None: it does not say so."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLError() as cause):
+            reason = getattr(cause, "verify_message", None) or cause.reason
+        case aiohttp.ClientConnectorError(os_error=ssl.SSLError() as cause):
+            reason = cause.reason and cause.reason.replace("_", " ").lower()
+        case _:
+            return None
+    return f" with {error.host}:{error.port}: {reason}" if reason else None
 
 
 def _tls_hint(said: str) -> str:

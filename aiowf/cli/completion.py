@@ -25,7 +25,7 @@ class OperationPath(click.ParamType[str]):
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem[str]]:
+    ) -> "list[CompletionItem[str]]":
         """Return the names of a Python file, or leave the file's own name to the shell."""
         place, _, start = incomplete.partition(":")
         if not (place.endswith(".py") and Path(place).is_file()):
@@ -54,7 +54,7 @@ def _names(path: Path) -> Iterator[str]:
 class _Joined(ShellComplete):
     """Completes the value of `--option=value` as the one word that it is."""
 
-    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[str]]:
+    def get_completions(self, args: list[str], incomplete: str) -> "list[CompletionItem[str]]":
         """Return what may stand in place of the incomplete word."""
         found = super().get_completions(args, incomplete)
         option, sign, _ = incomplete.partition("=")
@@ -93,7 +93,7 @@ class _Bash(_Joined, BashComplete):
         self._before = incomplete[: 1 + max(incomplete.rfind(each) for each in _BREAKS)]
         return whole, incomplete
 
-    def format_completion(self, item: CompletionItem[str]) -> str:
+    def format_completion(self, item: "CompletionItem[str]") -> str:
         """Return an item without what stands before the last break already."""
         return f"{item.type},{item.value.removeprefix(self._before)}"
 

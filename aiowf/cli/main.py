@@ -66,6 +66,9 @@ def _invoke(arguments: Sequence[str] | None, target: Target) -> int:
         code = error.exit_code
     except click.Abort:
         raise KeyboardInterrupt from None
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message())
+        return Exit.USAGE
     except click.ClickException as error:
         say(f"aiowf: {_usage(error)}")
         return Exit.USAGE

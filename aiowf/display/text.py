@@ -60,6 +60,20 @@ def terminal_width(stream: TextIO | None = None) -> int | None:
         return 80
 
 
+def folded(text: str, width: int | None) -> str:
+    """Return a text in lines of so many columns, broken between words; None: as it is.
+
+    The further lines begin two columns to the right. A word that is too long stays whole.
+    """
+    if width is None:
+        return text
+    import textwrap
+
+    return textwrap.fill(
+        text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+
+
 def paint(text: str, style: str, *, colour: bool) -> str:
     """Return a text in a colour, if colours are wanted."""
     return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if colour and style in _CODES else text

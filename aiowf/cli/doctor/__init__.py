@@ -70,13 +70,14 @@ async def _checks(target: Target, *, tries: bool) -> "AsyncIterator[Finding]":
 
 def _show(finding: "Finding") -> None:
     from aiowf.display.escape import visible
-    from aiowf.display.text import colours, paint
+    from aiowf.display.text import colours, folded, paint, terminal_width
 
     sign, style = _SIGNS[finding.state]
     mark = paint(sign, style, colour=colours(sys.stdout))
-    write(f"{mark} {finding.check}: {visible(finding.said)}")
+    said = folded(f"{sign} {finding.check}: {visible(finding.said)}", terminal_width())
+    write(mark + said.removeprefix(sign))
     if finding.hint and finding.state != "ok":
-        write(f"  {visible(finding.hint)}")
+        write(folded(f"  {visible(finding.hint)}", terminal_width()))
     sys.stdout.flush()
 
 
