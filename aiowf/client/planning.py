@@ -114,7 +114,9 @@ def name_of_operation(op: Renderable, id: str | None = None) -> str:
     if not callable(getattr(op, "to_workflow", None)):
         raise ConfigurationError(
             f"{type(op).__name__} does not become a workflow",
-            hint="Operations that run in the service itself are executed without a client.",
+            hint="Operations that run in the service itself are executed without a client."
+            if hasattr(op, "execute")
+            else "Give an operation, a Workflow, or a mapping: yaml.safe_load(…) reads one.",
         )
     return full_name(op.name, id)
 
@@ -190,11 +192,17 @@ def as_workflow(workflow: Workflow | Mapping[str, Any]) -> Workflow:
     """Return a workflow that has a name, or the begin of one.
 
     Raises:
-        ConfigurationError: It has none, or a field that Argo does not know.
+        ConfigurationError: It has none, is of another kind, or has a field that Argo does not know.
     """
     if not isinstance(workflow, Workflow):
         check_fields(workflow)
         workflow = structure(dict(workflow), Workflow)
+    if workflow.kind not in (None, "", "Workflow"):
+        raise ConfigurationError(
+            f"this is a {workflow.kind}, not a Workflow",
+            where="kind",
+            hint="A stored template runs by client.submit_from(…).",
+        )
     if workflow.metadata is None or not (workflow.metadata.name or workflow.metadata.generate_name):
         raise ConfigurationError(
             "a workflow needs a name", where="metadata", hint="Set name or generateName."

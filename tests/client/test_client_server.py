@@ -169,6 +169,24 @@ async def test_what_is_misspelt_is_not_sent(server: ArgoDouble, client: aiowf.Cl
     assert server.create.call_count == 0
 
 
+@pytest.mark.parametrize(
+    ("what", "message", "hint"),
+    [
+        ({**OP.to_dict(), "kind": "WorkflowTemplate"}, "kind: .* WorkflowTemplate", "submit_from"),
+        ("flow.yaml", "str does not become", r"yaml\.safe_load"),
+        (None, "NoneType does not become", "Give an operation"),
+        (operations.DirectOperation("op", print), "DirectOperation does not", "without a client"),
+    ],
+)
+async def test_what_is_no_workflow_is_not_sent(
+    server: ArgoDouble, client: aiowf.Client, what: Any, message: str, hint: str
+) -> None:
+    """The hint says what could be meant."""
+    with pytest.raises(aiowf.ConfigurationError, match=f"{message}.*\n.*{hint}"):
+        await client.submit(what)
+    assert server.create.call_count == 0
+
+
 async def test_results_need_a_runtime_image(server: ArgoDouble, client: aiowf.Client) -> None:
     """A pod has to send the files: without an image for it that is said, and nothing is sent."""
     op = operations.DistributedSyncOperationWithResults("op-", tasks.BashTask("work", "true"))
