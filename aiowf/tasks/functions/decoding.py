@@ -38,6 +38,7 @@ PLAIN: dict[Any, str] = {
 }
 """JSON's own types, and the kind of JSON value that each is."""
 
+_NOT_NULL = ("string", "number", "flag", "array", "object")
 ANYTHING = frozenset({Any, object, inspect.Parameter.empty, typing.NoReturn, typing.Never})
 
 SCALARS: dict[str, str] = {
@@ -111,10 +112,11 @@ def unwrapped(kind: Any) -> Any:
 
 
 def union_members(kind: Any) -> tuple[Any, ...] | None:
-    """Return the members of a union, or None if it is none."""
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        return tuple(map(unwrapped, typing.get_args(kind)))
-    return None
+    """Return the members of a union and of the unions in it, or None if it is none."""
+    if typing.get_origin(kind) not in (typing.Union, types.UnionType):
+        return None
+    members = map(unwrapped, typing.get_args(kind))
+    return tuple(each for one in members for each in union_members(one) or (one,))
 
 
 def record_fields(kind: Any) -> dict[str, tuple[str, Any]] | None:
@@ -181,11 +183,14 @@ def by_kind(members: tuple[Any, ...]) -> dict[str, list[Any]]:
     """Group a union's members by their kinds of JSON value.
 
     Raises:
-        Unstructurable: One has no certain kind.
+        Unstructurable: One of several beside None has no certain kind.
     """
     groups: dict[str, list[Any]] = {}
-    for member in members:
-        kind = json_kind(member)
+    kinds = [json_kind(member) for member in members]
+    for member, kind in zip(members, kinds, strict=True):
+        if kind is None and kinds.count("null") == len(kinds) - 1:
+            groups.update({each: [member] for each in _NOT_NULL})
+            continue
         if kind is None:
             raise Unstructurable(f"{name_of(member)} in a union cannot be told from the others")
         groups.setdefault(kind, []).append(member)

@@ -5,6 +5,7 @@ import json
 import typing
 from collections.abc import Callable
 from functools import cache
+from inspect import isabstract
 from typing import Any
 
 import cattrs
@@ -74,10 +75,28 @@ def _converter() -> cattrs.Converter:
         lambda t: _union(t, converter),
     )
     converter.register_structure_hook_factory(
-        lambda t: decoding.is_among(typing.get_origin(t), decoding.DICTS),
+        lambda t: decoding.is_among(typing.get_origin(t) or t, decoding.DICTS),
         lambda t: _dict(t, converter),
     )
+    converter.register_structure_hook_factory(
+        lambda t: typing.get_origin(t) in (typing.Annotated,),
+        lambda t: lambda value, _: converter.structure(value, decoding.unwrapped(t)),
+    )
+    converter.register_structure_hook_factory(
+        lambda t: decoding.is_among(typing.get_origin(t) or t, _ABSTRACT),
+        lambda t: _abstract(t, converter),
+    )
     return converter
+
+
+_ABSTRACT = {kind: make for kind, make in decoding.LISTS.items() if isabstract(kind)}
+_CONCRETE: dict[str, Any] = {"list": list, "set": set}
+
+
+def _abstract(kind: Any, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    concrete = _CONCRETE[_ABSTRACT[typing.get_origin(kind) or kind]]
+    whole = concrete[typing.get_args(kind) or (Any,)]
+    return lambda value, _: converter.structure(value, whole)
 
 
 def _scalar(kind: type) -> Callable[[Any, Any], Any]:

@@ -11,7 +11,8 @@ import sys
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Annotated, Any, Literal, NewType
@@ -36,6 +37,12 @@ class Level(enum.IntEnum):
 
 class Shape(enum.Enum):
     SQUARE = (1, 1)
+
+
+class Odd(enum.Enum):
+    TEXT = "a"
+    NUMBER = 2
+    ROW = (1,)
 
 
 @dataclasses.dataclass
@@ -97,6 +104,15 @@ CASES: list[tuple[Any, Any]] = [
     (Node, Node("a", Colour.BLUE, [Node("b")])),
     (Settings, Settings(WHEN, b"s", Node("n"))),
     (Pair, Pair(1, WHEN)),
+    (Sequence[dt.date], [WHEN.date()]),
+    (Iterable, [1]),
+    (Collection[int], [1]),
+    (AbstractSet[bytes], {b"x"}),
+    (Mapping, {"a": 1}),
+    (Odd | None, Odd.NUMBER),
+    (list[Odd | None], [Odd.TEXT, None]),
+    (Annotated[Pair | None, "perhaps"] | None, Pair(1, WHEN)),
+    (tuple[Annotated[sample.Row, "day"], int], ({"n": 1, "at": WHEN}, 1)),
 ]
 
 
