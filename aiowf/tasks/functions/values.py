@@ -79,7 +79,7 @@ def _converter() -> cattrs.Converter:
         lambda t: _dict(t, converter),
     )
     converter.register_structure_hook_factory(
-        lambda t: typing.get_origin(t) in (typing.Annotated,),
+        lambda t: hasattr(t, "__metadata__"),  # Annotated[…]
         lambda t: lambda value, _: converter.structure(value, decoding.unwrapped(t)),
     )
     converter.register_structure_hook_factory(
