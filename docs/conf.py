@@ -1,5 +1,6 @@
 """Sphinx builds the documentation: `nox -s docs`."""
 
+import inspect
 from importlib.metadata import version as version_of
 from pkgutil import resolve_name
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from docutils.nodes import Element
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.util.inspect import stringify_signature
 
 project = "aiowf"
 copyright = "the aiowf authors"
@@ -32,12 +34,15 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 88
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = f"aiowf {release}"
+html_static_path = ["_static"]
+html_css_files = ["aiowf.css"]
 
 
 def leave_internal_names(
@@ -54,6 +59,19 @@ def leave_internal_names(
     return text
 
 
+def show_arguments(
+    app: Sphinx, what: str, name: str, value: Any, options: Any, arguments: str, returns: str
+) -> tuple[str, str] | None:
+    """Show what a class's `__init__` takes, where its `__new__` only checks it."""
+    if what != "class" or not arguments or not arguments.startswith("(*args"):
+        return None
+    shown = stringify_signature(
+        inspect.signature(value), show_return_annotation=False, unqualified_typehints=True
+    )
+    return shown, returns
+
+
 def setup(app: Sphinx) -> None:
     """Sphinx calls this."""
+    app.connect("autodoc-process-signature", show_arguments)
     app.connect("missing-reference", leave_internal_names)
