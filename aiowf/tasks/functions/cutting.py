@@ -96,7 +96,7 @@ def cut_class(cls: type, files: Iterable[SourceFile], gatherer: "Gatherer") -> D
     file, node = found
     if not file.is_loaded([m.__code__ for m in methods], space) or _has_other_values(cls, node):
         raise _changed(cls.__qualname__, file, node.lineno)
-    closure = _closure(methods, gatherer)
+    closure = _closure([m for m in methods if _is_written_in(cls, m)], gatherer)
     cells = {n: v for n, v in closure.items() if v is not cls}
     first = first_line(node)
     kept = [one for one in node.decorator_list if not _is_ours(one, space)]
@@ -149,6 +149,11 @@ def _class_node(
         if best is None and cls.__name__ in file.classes:
             best = file, file.classes[cls.__name__][-1]
     return best
+
+
+def _is_written_in(cls: type, method: FunctionType) -> bool:
+    """Tell a method of the class's text from one that a factory made, with a closure of its own."""
+    return method.__code__.co_qualname.rpartition(".")[0] == cls.__qualname__
 
 
 def _has_other_values(cls: type, node: ast.ClassDef) -> bool:

@@ -1,7 +1,7 @@
 """Gather what a function needs from outside, as the statements that rebuild it in the pod."""
 
 import inspect
-from types import FunctionType, MappingProxyType, MethodType, ModuleType
+from types import BuiltinMethodType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
 from attrs import define, field
@@ -58,9 +58,9 @@ class Gatherer:
         value = origin.without_aiowf(value)
         if id(value) in self.ledger.values:
             return self.ledger.values[id(value)]
-        if isinstance(value, MethodType):
+        if isinstance(value, MethodType) or _is_method_of_a_value(value):
             try:
-                return f"{self.express(value.__self__)}.{value.__func__.__name__}"
+                return f"{self.express(value.__self__)}.{value.__name__}"
             except CannotTravel as error:
                 raise CannotTravel(f"a method of {error}") from None
         is_defined = isinstance(value, type | FunctionType) or hasattr(value, "__wrapped__")
@@ -144,7 +144,10 @@ class Gatherer:
             if getattr(outer, name, None) is cls:
                 return f"{self._placed(outer)}.{name}"
         files = list(files_of(space, "", name))
-        if not any(name in file.classes for file in files) and space.get(name) is cls:
+        made = None if owner or space.get(name) is cls else module_names.made_by_call(space, cls)
+        if made:  # _Base = namedtuple("Point", …), before class Point(_Base)
+            module_names.assign(self, space, made, "")
+        elif not any(name in file.classes for file in files) and space.get(name) is cls:
             module_names.assign(self, space, name, "")
         else:
             self._define(cls, cut_class(cls, files, self))
@@ -159,8 +162,11 @@ class Gatherer:
             self._bind_all(cut, when_defined=True)
             cells, late = self._cells(cut)
             start = self.ledger.source(cut.module, cut.file)
+            at_once = (cut.space.get(n) for n, use in cut.uses.items() if use.when_defined)
+            self.ledger.need(at_once, place)
             self.ledger.define(place, _definition(start, cut, place, is_named, cells))
             for name, missing in late.items():
+                self.ledger.use(place)
                 self.ledger.state(f"link({place.expression}, {name}={self.ledger.use(missing)})")
             self._bind_all(cut, when_defined=False)
             self._local_imports(cut)
@@ -225,7 +231,7 @@ class Gatherer:
                 continue
             before = self.ledger.saved()
             try:
-                self.ledger.state(f"{place.expression}.{name} = {self.express(value)}")
+                self.ledger.state(f"{self.ledger.use(place)}.{name} = {self.express(value)}")
             except (CannotTravel, ConfigurationError):
                 self.ledger.go_back(before)
 
@@ -237,7 +243,13 @@ class Gatherer:
         for cls, implementation in registry.items():
             if cls is not object:
                 given = f"{self.express(cls)}, {self.express(implementation)}"
-                self.ledger.state(f"{place.expression}.register({given})")
+                self.ledger.state(f"{self.ledger.use(place)}.register({given})")
+
+
+def _is_method_of_a_value(obj: Any) -> bool:
+    """Tell whether it is what `re.compile(…).match` or `"abc".upper` gives."""
+    owner = getattr(obj, "__self__", None)
+    return isinstance(obj, BuiltinMethodType) and not isinstance(owner, ModuleType | type | None)
 
 
 def _definition(

@@ -1,6 +1,6 @@
 """What has been gathered so far, as statements in an order in which they can run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from typing import Any
@@ -43,7 +43,8 @@ class Ledger:
     missing: list[Place] = field(factory=list)  # what the statement to come uses too early
     _depth: int = 0  # how many definitions are under way
     _defined: set[int] = field(factory=set)  # ids of the objects that stand at their places
-    _waiting: dict[int, list[str]] = field(factory=dict)  # statements that wait for an object
+    # What waits for an object: statements, each with the place of what it defines.
+    _waiting: dict[int, list[tuple[str, Place | None]]] = field(factory=dict)
 
     def note_import(self, module: str) -> None:
         """Remember a module that must be installed in the pod."""
@@ -65,21 +66,33 @@ class Ledger:
             self.missing.append(place)
         return place.expression
 
+    def need(self, objects: Iterable[Any], place: Place) -> None:
+        """Let the definition to come wait for those of these objects that are under way."""
+        for obj in objects:
+            needed = self.places.get(id(obj))
+            if needed and needed is not place:
+                self.use(needed)
+
     def state(self, statement: str) -> None:
         """Add a statement; after what it needs is defined, if that is still under way."""
         statement = inert.python_code(statement)
-        if self.missing:
-            first = min(self.missing, key=lambda place: place.depth)
-            self._waiting.setdefault(id(first.obj), []).append(statement)
-            self.missing.clear()
-        else:
-            self.statements.append(statement)
+        self._add(statement, None)
 
     def define(self, place: Place, statement: str) -> None:
-        """Add the statement that defines an object, and those that wait for it."""
+        """Add the statement that defines an object, likewise, and those that wait for it."""
+        self._add(statement, place)
+
+    def _add(self, statement: str, place: Place | None) -> None:
+        if self.missing:
+            first = min(self.missing, key=lambda place: place.depth)
+            self._waiting.setdefault(id(first.obj), []).append((statement, place))
+            self.missing.clear()
+            return
         self.statements.append(statement)
-        self._defined.add(id(place.obj))
-        self.statements += self._waiting.pop(id(place.obj), ())
+        if place is not None:
+            self._defined.add(id(place.obj))
+            for waiting in self._waiting.pop(id(place.obj), ()):
+                self._add(*waiting)
 
     @contextmanager
     def deeper(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """Give the names of the user's modules in the pod the objects that they have here."""
 
+import ast
 import builtins
 import typing
 from types import GenericAlias, ModuleType, UnionType
@@ -90,6 +91,8 @@ def _import_again(
 ) -> bool:
     """Run the import statement that gave the name its object, if there is one."""
     module = space.get("__name__", "__main__")
+    if obj is None:  # what `except ImportError` left
+        return False
     for source in files_of(space, file, name):
         for found in source.imported(name, space.get("__package__") or None):
             if origin.without_aiowf(found.value()) is not obj:
@@ -188,11 +191,26 @@ def assign(gatherer: "Gatherer", space: Namespace, name: str, file: str) -> None
         return
     source, line, text = found
     place = gatherer.ledger.place(obj, module, name)
-    for used, use in outside_names(compiled(text, source.name), line).items():
-        if used != name:
-            bind(gatherer, space, used, use, source.name)
-    start = gatherer.ledger.source(module, source.name)
-    gatherer.ledger.define(place, f"load({start}, {line}, {inert.python_literal(text)})")
+    with gatherer.ledger.deeper():
+        names = outside_names(compiled(text, source.name), line)
+        for used, use in names.items():
+            if used != name:
+                bind(gatherer, space, used, use, source.name)
+        start = gatherer.ledger.source(module, source.name)
+        gatherer.ledger.need(map(space.get, names), place)
+        gatherer.ledger.define(place, f"load({start}, {line}, {inert.python_literal(text)})")
+
+
+def made_by_call(space: Namespace, obj: Any) -> str | None:
+    """Return the variable of a module that a call gave the object to."""
+    for name, value in space.items():
+        if value is not obj:
+            continue
+        for source in files_of(space, "", name):
+            node = source.assignments.get(name)
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+                return name
+    return None
 
 
 def _assignments(

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import functions_idioms as idioms
 import functions_sample as sample
 import pytest
 from functions_sample_other import Far
@@ -44,6 +45,11 @@ from aiowf.tasks.functions import ship
         (sample.Base.suffix, ()),
         (sample.guarded, ()),
         (sample.protocols, ()),
+        (idioms.optional_imports, ()),
+        (idioms.named_tuples, ()),
+        (idioms.methods_of_values, ()),
+        (idioms.made_methods, ()),
+        (idioms.circle_of_classes, ()),
         (sample.rows_made, ()),
         (sample.FACTORS[1], (4,)),
         (math.sqrt, (4,)),

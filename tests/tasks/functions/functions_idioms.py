@@ -1,0 +1,91 @@
+# ruff: noqa
+"""What modules of libraries do at their top, and functions that need it."""
+
+import re
+from collections import namedtuple
+from typing import Any
+
+try:
+    from nowhere_at_all import speedup
+except ImportError:
+    speedup = None
+
+try:
+    import nowhere_at_all as nowhere
+except ImportError:
+    nowhere = None
+
+
+def optional_imports() -> list[bool]:
+    return [speedup is None, nowhere is None]
+
+
+_Base = namedtuple("Point", "x y")
+
+
+class Point(_Base):
+    __slots__ = ()
+
+    def total(self) -> int:
+        return self.x + self.y
+
+
+class Size(namedtuple("Size", "w h")):
+    def area(self) -> int:
+        return self.w * self.h
+
+
+def named_tuples() -> list[int]:
+    return [Point(1, 2).total(), Point(1, 2)._replace(x=5).x, Size(2, 3).area(), _Base(7, 8).y]
+
+
+digits = re.compile(r"\d+").findall
+upper = "abc".upper
+
+
+def methods_of_values() -> list[Any]:
+    return [digits("a12b3"), upper()]
+
+
+def item(name: str) -> Any:
+    def get(self: Any) -> Any:
+        return self.items[name]
+
+    return property(get)
+
+
+class Model:
+    def __init__(self, **items: Any) -> None:
+        self.items = items
+
+    def _constant(value: int) -> Any:  # type: ignore[misc]
+        def get(self: Any) -> int:
+            return value
+
+        return get
+
+    a = item("a")
+    one = _constant(1)
+    two = _constant(2)
+
+
+def made_methods() -> list[Any]:
+    model = Model(a=3)
+    return [model.a, model.one(), model.two()]
+
+
+class Walker:
+    def go(self) -> str:
+        return Network.address.__name__
+
+
+class Address(Walker):
+    pass
+
+
+class Network(Walker):
+    address = Address
+
+
+def circle_of_classes() -> list[str]:
+    return [Address().go(), Network().go()]
