@@ -26,6 +26,7 @@ _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _FRESH = 3.0
 # Lines of a terminal that are left to what stands above and below the tree.
 _SPARE = 3
+_BAR = "  │ "
 
 
 @define
@@ -97,7 +98,11 @@ class Progress:
     def show(self, text: str) -> None:
         """Show a text of several lines, indented; escape sequences in it are shown, not obeyed."""
         for line in text.splitlines():
-            self.console.print(Text("  │ " + visible(line), style="dim"))
+            shown = Text(visible(line))
+            width = self.console.width - len(_BAR)
+            parts = shown.wrap(self.console, width) if self.console.is_terminal else [shown]
+            for part in parts:
+                self.console.print(Text(_BAR + part.plain, style="dim"), soft_wrap=True)
 
     def write(self, line: str) -> None:
         """Write a line above the tree."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 from typing import Any
 
 import pytest
@@ -113,3 +114,18 @@ async def test_a_terminal_is_left_to_others_while_paused(monkeypatch: pytest.Mon
                 )
             )
     assert "… and 17 more: 17 Running" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "expected"),
+    [
+        (True, ["  │ one two", "  │ three", "  │   | x"]),
+        (False, ["  │ one two three", "  │   | x"]),
+    ],
+)
+def test_a_shown_text_keeps_its_bar(is_terminal: bool, expected: list[str]) -> None:
+    """Also where a terminal is too narrow for a line; a pipe is not."""
+    console = Console(file=io.StringIO(), force_terminal=is_terminal, width=13, no_color=True)
+    Progress(console).show("one two three\n  | x")
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert expected == [line.rstrip() for line in re.sub(r"\x1b\[\d*m", "", said).splitlines()]
