@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiowf.errors import ConfigurationError
 from aiowf.tasks.functions import origin
+from aiowf.tasks.functions.decoding import record_fields
 from aiowf.tasks.functions.defaults import with_defaults
 from aiowf.tasks.functions.definitions import Definition, finished
 from aiowf.tasks.functions.literals import CannotTravel
@@ -94,8 +95,13 @@ def cut_class(cls: type, files: Iterable[SourceFile], gatherer: "Gatherer") -> D
             hint=_NO_SOURCE,
         )
     file, node = found
-    if not file.is_loaded([m.__code__ for m in methods], space) or _has_other_values(cls, node):
+    values = _other_values(cls, node)
+    is_made_of_values = issubclass(cls, enum.Enum) or record_fields(cls) is not None
+    is_loaded = file.is_loaded([m.__code__ for m in methods], space)
+    if not is_loaded or (values and is_made_of_values):
         raise _changed(cls.__qualname__, file, node.lineno)
+    later = file.attributes.get(cls.__name__, ()) if space.get(cls.__name__) is cls else ()
+    values.update({name: vars(cls)[name] for name in later if name in vars(cls)})
     closure = _closure([m for m in methods if _is_written_in(cls, m)], gatherer)
     cells = {n: v for n, v in closure.items() if v is not cls}
     first = first_line(node)
@@ -117,6 +123,7 @@ def cut_class(cls: type, files: Iterable[SourceFile], gatherer: "Gatherer") -> D
         space,
         cells,
         needs_hints=is_foreign,
+        values=values,
         is_recursive=any(value is cls for value in closure.values()),
     )
     return finished(cut, node, file)
@@ -156,19 +163,23 @@ def _is_written_in(cls: type, method: FunctionType) -> bool:
     return method.__code__.co_qualname.rpartition(".")[0] == cls.__qualname__
 
 
-def _has_other_values(cls: type, node: ast.ClassDef) -> bool:
-    """Tell whether a constant of the class statement is not the one that the class has."""
+def _other_values(cls: type, node: ast.ClassDef) -> dict[str, Any]:
+    """Return the constants of a class that are no longer what the class statement says."""
+    found: dict[str, Any] = {}
     for statement in node.body:
-        if not isinstance(statement, ast.Assign | ast.AnnAssign):
+        if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
             continue
         target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
-        if isinstance(target, ast.Name) and isinstance(statement.value, ast.Constant):
-            written = statement.value.value
+        try:
+            written = ast.literal_eval(statement.value)
+        except (ValueError, TypeError):
+            continue
+        if isinstance(target, ast.Name):
             value = vars(cls).get(target.id, written)
-            value = value.value if isinstance(value, enum.Enum) else value
-            if type(value) is type(written) and value != written:
-                return True
-    return False
+            plain = value.value if isinstance(value, enum.Enum) else value
+            if type(plain) is type(written) and plain != written:
+                found[target.id] = value
+    return found
 
 
 def _function_of(attribute: Any) -> FunctionType | None:

@@ -31,6 +31,8 @@ class Definition:
     """Names used of the module."""
     imports: list[tuple[str, tuple[str, ...], int]] = field(factory=list)
     """Imports inside of it: (module, names used of it, line)."""
+    values: dict[str, Any] = field(factory=dict)
+    """Attributes of a class that were set after its statement, or are no longer what that says."""
     needs_hints: bool = False
     """Whether a base from elsewhere may look at the annotations when the class is made."""
 

@@ -1,6 +1,7 @@
 """Gather what a function needs from outside, as the statements that rebuild it in the pod."""
 
 import inspect
+from collections.abc import Mapping
 from types import BuiltinMethodType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
@@ -11,7 +12,7 @@ from aiowf.tasks.functions import module_names, origin
 from aiowf.tasks.functions.cutting import cut_class, cut_function
 from aiowf.tasks.functions.definitions import Definition
 from aiowf.tasks.functions.ledger import Ledger, Place
-from aiowf.tasks.functions.literals import CannotTravel, literal
+from aiowf.tasks.functions.literals import MUTABLE, CannotTravel, literal
 from aiowf.tasks.functions.names import Use
 from aiowf.tasks.functions.source import files_of
 from aiowf.tasks.functions.watch import Watch
@@ -31,6 +32,8 @@ class Gatherer:
     """Top-level packages whose functions and classes travel as source."""
     ledger: Ledger = field(factory=Ledger)
     watch: Watch = field(factory=Watch)
+    # What a class has collected, once more: decorators and subclasses in the pod add to it again.
+    _last: list[str] = field(factory=list)
     _open: set[int] = field(factory=set)  # containers being written; one met again holds itself
 
     @property
@@ -38,7 +41,7 @@ class Gatherer:
         """The statements that rebuild what the expressions refer to."""
         sources = self.ledger.sources.items()
         named = [inert.python_code(f"{name} = {source!r}") for source, name in sources]
-        return [*named, *self.ledger.statements]
+        return [*named, *self.ledger.statements, *self._last]
 
     @property
     def imports(self) -> set[str]:
@@ -170,8 +173,14 @@ class Gatherer:
                 self.ledger.state(f"link({place.expression}, {name}={self.ledger.use(missing)})")
             self._bind_all(cut, when_defined=False)
             self._local_imports(cut)
+            if isinstance(obj, type):
+                for name, value in vars(obj).items():
+                    if not name.startswith("__") and not callable(value):
+                        self.watch.attribute(obj, name, value)
+            self._attributes(cut.values, place)
             if isinstance(obj, FunctionType):
-                self._attributes(obj, place)
+                own = vars(obj).items()
+                self._attributes({n: v for n, v in own if n not in _MADE_AGAIN}, place)
                 self._implementations(obj, place)
 
     def _bind_all(self, cut: Definition, *, when_defined: bool) -> None:
@@ -224,16 +233,18 @@ class Gatherer:
                     module_names.bind(self, space, attribute, use, space.get("__file__") or module)
             self.ledger.state(f"module({module!r})")
 
-    def _attributes(self, function: FunctionType, place: Place) -> None:
-        """Set the attributes that decorators gave the function, as far as they can travel."""
-        for name, value in vars(function).items():
-            if name in _MADE_AGAIN:
-                continue
+    def _attributes(self, values: Mapping[str, Any], place: Place) -> None:
+        """Set the attributes that it was given after its definition, as far as they can travel."""
+        for name, value in values.items():
             before = self.ledger.saved()
             try:
-                self.ledger.state(f"{self.ledger.use(place)}.{name} = {self.express(value)}")
+                statement = f"{self.ledger.use(place)}.{name} = {self.express(value)}"
+                self.ledger.state(statement)
             except (CannotTravel, ConfigurationError):
                 self.ledger.go_back(before)
+                continue
+            if isinstance(value, MUTABLE) and isinstance(place.obj, type):
+                self._last.append(inert.python_code(statement))
 
     def _implementations(self, function: Any, place: Place) -> None:
         """Register what a functools.singledispatch function was given for other types."""

@@ -51,6 +51,8 @@ class SourceFile:
     """Import statements outside of functions, by the name that they bind."""
     local_imports: dict[str, list[ast.Import | ast.ImportFrom]] = field(factory=dict)
     """Import statements inside of functions, in the same way."""
+    attributes: dict[str, list[str]] = field(factory=dict)
+    """Attributes set outside of functions and classes, by the name of what they are set on."""
     assignments: dict[str, ast.stmt] = field(factory=dict)
     """The last assignment outside of functions and classes, by name."""
 
@@ -149,6 +151,9 @@ def _index(file: SourceFile, body: Iterable[ast.AST], *, outermost: bool) -> Non
         elif outermost and isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             file.assignments.update({t.id: node for t in targets if isinstance(t, ast.Name)})
+            for target in targets:
+                if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
+                    file.attributes.setdefault(target.value.id, []).append(target.attr)
         elif outermost and node.__class__.__name__ == "TypeAlias":
             file.assignments[node.name.id] = node  # type: ignore[attr-defined,assignment]
         for part in ("body", "orelse", "finalbody", "handlers", "cases"):

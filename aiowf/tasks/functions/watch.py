@@ -2,7 +2,7 @@
 
 import dataclasses
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -21,13 +21,19 @@ def _remembered(obj: Any) -> Callable[[], Any]:
 class Watch:
     """The names, closures and mutable values that a shipped function was made from."""
 
-    _names: list[tuple[dict[str, Any], str, Callable[[], Any]]] = field(factory=list)
+    _names: list[tuple[Mapping[str, Any], str, Callable[[], Any]]] = field(factory=list)
     _cells: list[tuple[Callable[[], Any], int, Callable[[], Any]]] = field(factory=list)
     _values: list[tuple[Any, Any]] = field(factory=list)
 
     def name(self, space: dict[str, Any], name: str, obj: Any) -> None:
         """Watch which object a global name has."""
         self._names.append((space, name, _remembered(obj)))
+
+    def attribute(self, owner: type, name: str, obj: Any) -> None:
+        """Watch which object an attribute of a class is, and what is in it."""
+        self._names.append((vars(owner), name, _remembered(obj)))
+        if isinstance(obj, list | dict | set):
+            self.value(obj)
 
     def cell(self, function: FunctionType, index: int, obj: Any) -> None:
         """Watch which object a variable of a function's closure has."""

@@ -89,3 +89,49 @@ class Network(Walker):
 
 def circle_of_classes() -> list[str]:
     return [Address().go(), Network().go()]
+
+
+class Settings:
+    debug = False
+    seen: list[int] = []
+    handlers: dict[str, Any] = {}
+    client: Any = None
+
+    @classmethod
+    def handles(cls, function: Any) -> Any:
+        cls.handlers[function.__name__] = function
+        return function
+
+
+@Settings.handles
+def handler() -> str:
+    return "handled"
+
+
+def describe(self: Settings) -> str:
+    return f"debug={self.debug}"
+
+
+Settings.debug = True
+Settings.describe = describe
+Settings.client = object()
+
+
+def class_attributes() -> list[Any]:
+    handled = Settings.handlers["handler"]()
+    return [Settings.debug, Settings().describe(), Settings.seen, handled]
+
+
+class Plugin:
+    names: list[str] = []
+
+    def __init_subclass__(cls) -> None:
+        Plugin.names.append(cls.__name__)
+
+
+class Reader(Plugin):
+    pass
+
+
+def plugins() -> list[Any]:
+    return [Reader.__name__, Plugin.names]

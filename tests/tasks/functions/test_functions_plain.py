@@ -218,6 +218,7 @@ def test_what_was_read_before_the_change_still_travels(corners: ModuleType) -> N
 
 
 EDITED = """
+import dataclasses
 import functools
 
 def twice(f):
@@ -247,6 +248,13 @@ class Counter:
 
 def of_class(x):
     return Counter(x).less()
+
+@dataclasses.dataclass
+class Record:
+    size: int = 7
+
+def of_record():
+    return Record().size
 """
 
 
@@ -257,7 +265,7 @@ def of_class(x):
         ("decorated", "x * 2", "x * 3"),
         ("short", "y + 5", "y + 6"),
         ("of_class", "self.x - 1", "self.x - 2"),
-        ("of_class", "size = 7", "size = 8"),
+        ("of_record", "size: int = 7", "size: int = 8"),
     ],
 )
 def test_no_other_text_travels_than_was_loaded(

@@ -50,6 +50,8 @@ from aiowf.tasks.functions import ship
         (idioms.methods_of_values, ()),
         (idioms.made_methods, ()),
         (idioms.circle_of_classes, ()),
+        (idioms.class_attributes, ()),
+        (idioms.plugins, ()),
         (sample.rows_made, ()),
         (sample.FACTORS[1], (4,)),
         (math.sqrt, (4,)),
@@ -265,3 +267,18 @@ def test_cache_does_not_keep_functions() -> None:
     gc.collect()
     assert reference() is None
     assert key not in shipping._cache
+
+
+def test_attributes_of_classes_are_those_of_now() -> None:
+    """What a class counts or collects travels as it is when the task is built."""
+
+    def script() -> str:
+        return ship(idioms.class_attributes).script()
+
+    before = script()
+    idioms.Settings.seen.append(3)
+    try:
+        assert "Settings.seen = [3]" in script()
+    finally:
+        idioms.Settings.seen.clear()
+    assert before == script()
