@@ -1,6 +1,7 @@
 """What commands say in the cases that are rare."""
 
 import io
+import json
 import logging
 import subprocess
 import sys
@@ -9,19 +10,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import click
 import httpx
 import pytest
 import respx
+from aiokafka.errors import TopicAuthorizationFailedError
 from cli_testing import Done
+from mock_kafka import MockCluster
 from respx_server import serve
 from rich.console import Console
 
 import aiowf
+from aiowf import operations, tasks
 from aiowf.argo import ArgoSession
 from aiowf.cli import demo_run, demo_tasks, main, telling, waiting
 from aiowf.cli.doctor.server import check_server
-from aiowf.cli.doctor.surroundings import check_engine
+from aiowf.cli.doctor.surroundings import check_engine, check_kafka
 from aiowf.cli.errors import CommandError, Exit
 from aiowf.cli.log import quietly
 from aiowf.cli.naming import NAME
@@ -132,6 +137,37 @@ def test_values_as_people_read_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert '"error": "workflow x Failed: it failed"' in capsys.readouterr().out
 
 
+def test_files_that_nobody_sent_are_not_saved(
+    aiowf: Command, here: Path, server: Mapping[str, str]
+) -> None:
+    """The directory is not made; the value is there."""
+    done = aiowf("run", "cli_flow.py:one", "--files", "out")
+    assert (Exit.DONE, "49\n") == (done.code, done.out)
+    assert not (here / "out").exists()
+
+
+def test_a_failure_has_the_facts_of_its_result(
+    aiowf: Command, here: Path, server: Mapping[str, str]
+) -> None:
+    """For programs: name, phase and message, besides the error."""
+    facts = json.loads(aiowf("run", "cli_flow.py:bad", "-o", "json").out)
+    assert ("Failed", None) == (facts["phase"], facts["value"])
+    assert facts["name"].startswith("bad-")
+    assert "bad \\x1b[2J thing" in facts["error"]
+
+
+async def test_warnings_of_a_result_are_told(
+    engine: Mapping[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Behind the value, on stderr."""
+    task = tasks.BashTask("b", "true")
+    async with aiowf.connect(engine["ARGO_SERVER"], token=engine["ARGO_TOKEN"]) as client:
+        result = await operations.DistributedSyncOperation("b-", task).execute(client=client)
+    warned = attrs.evolve(result, warnings=("not\x1b sent",))
+    assert Exit.DONE == telling.tell([("b", warned)], "table", None)
+    assert "aiowf: warning: b: not\\x1b sent\n" == capsys.readouterr().err
+
+
 def failure() -> aiowf.OperationFailedError:
     return aiowf.OperationFailedError("it failed", workflow_name="x", phase="Failed")
 
@@ -183,6 +219,20 @@ async def test_an_engine_that_does_not_start_is_a_finding(monkeypatch: pytest.Mo
     monkeypatch.setattr("aiowf.engine.launch", launch)
     first, *_ = [finding async for finding in check_engine()]
     assert ("fail", "it does not start", "Try so.") == (first.state, first.said, first.hint)
+
+
+async def test_brokers_that_do_not_tell_are_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They let us in, and refuse to say which topics there are."""
+
+    async def refuse(*_: Any) -> Any:
+        raise TopicAuthorizationFailedError("aiowf-replies")
+
+    monkeypatch.setattr("aiowf.replies.topics.identify", refuse)
+    cluster = MockCluster()
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", cluster.servers)
+    (finding,) = [finding async for finding in check_kafka()]
+    cluster.close()
+    assert ("fail", True) == (finding.state, "does not tell of its topics" in finding.said)
 
 
 @pytest.mark.parametrize(

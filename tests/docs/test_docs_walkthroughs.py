@@ -27,3 +27,11 @@ def test_each_page_is_tried() -> None:
     """The reading of pages finds commands in each, or files of examples/, which have tests."""
     idle = [page for page in PAGES if not list(steps(page))]
     assert [] == [page for page in idle if "/examples/" not in (DOCS / page).read_text()]
+
+
+def test_no_page_has_commands_that_are_not_tried() -> None:
+    """Pages with commands are those above, and those that have tests of their own."""
+    pages = {str(path.relative_to(DOCS)): path for path in DOCS.rglob("*.md")}
+    found = {name for name, path in pages.items() if "\n```bash\n" in path.read_text()}
+    tried = {*PAGES, "cli.md", "deploy.md", "kafka.md"}
+    assert set() == {name for name in found - tried if not name.startswith("_build")}
