@@ -239,6 +239,8 @@ class Planner:
         Raises:
             Unstructurable: JSON cannot carry the type.
         """
+        if is_among(kind, PLAIN):
+            return SAME
         kind = unwrapped(kind)
         outer = typing.get_origin(kind) or kind
         if isinstance(kind, Unresolved) or is_among(outer, ANYTHING):
