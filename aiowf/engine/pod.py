@@ -48,6 +48,13 @@ class Pod:
         return f"{self.namespace}/{self.name}"
 
 
+class ImagePullError(Exception):
+    """An image that cannot be had; the text says why, as the message of a pending pod."""
+
+    def __init__(self, image: str, why: str) -> None:
+        super().__init__(f'ErrImagePull: failed to pull and unpack image "{image}": {why}')
+
+
 @frozen(kw_only=True)
 class PodResult:
     """How a pod ended.
@@ -92,7 +99,11 @@ class Executor(Protocol):
         ...
 
     async def run(self, pod: Pod, started: Callable[[], None]) -> PodResult:
-        """Run a pod to its end; call `started` when its process runs. Cancelling kills it."""
+        """Run a pod to its end; call `started` when its process runs. Cancelling kills it.
+
+        Raises:
+            ImagePullError: It cannot start, now or ever.
+        """
         ...
 
     def kill(self, pod_key: str, *, grace: float) -> None:

@@ -9,8 +9,8 @@ from attrs import define, field
 
 from aiowf.engine.clock import Clock
 from aiowf.engine.nodes import Node
-from aiowf.engine.pod import Executor, Pod, PodResult
-from aiowf.engine.pods import Ending, PodRun, ending_of, pull_error
+from aiowf.engine.pod import Executor, ImagePullError, Pod, PodResult
+from aiowf.engine.pods import Ending, PodRun, check_image, ending_of
 from aiowf.engine.run import WorkflowRun
 
 # The end of a pod that was to end before it could start.
@@ -99,10 +99,7 @@ class PodTasks:
             self.started(run)
 
         try:
-            if trouble := self.unstartable(pod) or pull_error(pod.container.image):
-                await self._hang(run, node, state, trouble)
-            is_killed = state.killed.is_set()
-            result = _KILLED if is_killed else await self.executor.run(pod, started)
+            result = await self._result(run, node, state, started)
             ending = ending_of(state, result)
         except Exception as error:  # the pod's trouble is not the other pods'
             ending = Ending("Error", f"{type(error).__name__}: {error}", None)
@@ -112,6 +109,21 @@ class PodTasks:
             self.ended(run, node, ending)
         except Exception:  # nor is the workflow's trouble the other workflows'
             _log.exception("the end of pod %s failed the engine", pod.key)
+
+    async def _result(
+        self, run: WorkflowRun, node: Node, state: PodRun, started: Callable[[], None]
+    ) -> PodResult:
+        """Run a pod to its end; leave one that cannot start pending until it is asked to end."""
+        trouble = self.unstartable(state.pod)
+        try:
+            check_image(state.pod.container.image)
+            if not trouble and not state.killed.is_set():
+                return await self.executor.run(state.pod, started)
+        except ImagePullError as error:
+            trouble = trouble or str(error)
+        if trouble:
+            await self._hang(run, node, state, trouble)
+        return _KILLED
 
     async def _hang(self, run: WorkflowRun, node: Node, state: PodRun, why: str) -> None:
         """Leave a pod pending until it is asked to end; nothing is at work meanwhile."""

@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 from aiowf.engine.clock import Timer
 from aiowf.engine.naming import claim_name
 from aiowf.engine.plan import Bound, ExecutionError
-from aiowf.engine.pod import Pod, PodResult
+from aiowf.engine.pod import ImagePullError, Pod, PodResult
 from aiowf.engine.substitution import Variables, substitute_json
 from aiowf.manifest import Container, ScriptTemplate, Volume, structure
 from aiowf.wire import labels
@@ -142,16 +142,18 @@ def _mounted(
     return tuple(mounted.values())
 
 
-def pull_error(image: str | None) -> str:
-    """Return why an image can never be pulled, in Argo's words; "" if nothing is known of that.
+def check_image(image: str | None) -> None:
+    """Refuse an image that can never be pulled.
 
     Nothing is pulled here, so a name tells it only if no host can have it: those of the domain
     `.invalid` (RFC 6761).
+
+    Raises:
+        ImagePullError: It cannot.
     """
     host = (image or "").partition("/")[0].partition(":")[0]
-    if not host.endswith(".invalid"):
-        return ""
-    return f'ErrImagePull: failed to pull and unpack image "{image}": not found'
+    if host.endswith(".invalid"):
+        raise ImagePullError(str(image), "not found")
 
 
 def claim_volumes(workflow: str, spec: Mapping[str, Any]) -> list[dict[str, Any]]:

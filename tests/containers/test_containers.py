@@ -1,6 +1,7 @@
 """Pods as real containers: images built, run, limited, stopped and removed."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 import aiowf
-from aiowf import operations, tasks
+from aiowf import manifest, operations, tasks
 
 pytestmark = pytest.mark.containers
 
@@ -146,12 +147,58 @@ async def test_what_podman_says_and_what_the_program_says(
 
 
 async def test_an_image_that_cannot_be_pulled(podman: list[str]) -> None:
-    """A registry that nobody serves: the node's message is what podman says of it."""
-    task = tasks.CustomTask("sum", "127.0.0.1:9/sum:1")
+    """A registry that nobody serves: the pod is pending, and says what podman says of it."""
+    task = tasks.CustomTask("sum", "127.0.0.1:9/sum:1", image_pull_policy="Always")
     operation = operations.DistributedSyncOperation("sum-", task)
     async with aiowf.connect("local", containers=podman):
-        with pytest.raises(aiowf.OperationFailedError, match=r"StartError.*127\.0\.0\.1:9"):
-            await operation.execute()
+        with pytest.raises(aiowf.OperationStuckError, match=r"ErrImagePull.*127\.0\.0\.1:9"):
+            await operation.execute(pending_timeout=0.1)
+    assert [] == await asyncio.to_thread(containers_of, podman)
+
+
+async def test_a_pull_ends_with_its_pod(podman: list[str]) -> None:
+    """A registry that never answers holds up neither the end of a workflow nor the engine's."""
+    silent = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    task = tasks.CustomTask("sum", f"127.0.0.1:{port}/sum:1")
+    async with aiowf.connect("local", containers=podman) as client, asyncio.timeout(30), silent:
+        runs = [await operations.SingleTaskOperation("sum-", task).execute() for _ in range(2)]
+        await runs[0].terminate()
+        result = await runs[0].wait(check=False)
+        assert client.backend.engine is not None
+    assert str(result.message).startswith("Stopped with strategy 'Terminate'")
+
+
+def recorded(name: str) -> Any:
+    """Return what a real controller made of a manifest."""
+    file = Path(__file__).parents[1] / "data" / "argo" / f"status-{name}.json"
+    return json.loads(file.read_text())
+
+
+def comparable(status: Any) -> Any:
+    """Leave out the times, and the name of the host."""
+    aside = {"startedAt", "finishedAt", "hostNodeName"}
+    if isinstance(status, dict):
+        return {key: comparable(value) for key, value in status.items() if key not in aside}
+    return [comparable(one) for one in status] if isinstance(status, list) else status
+
+
+@pytest.mark.parametrize("name", ["bad-image", "pending-pods-2"])
+async def test_an_image_that_is_nowhere_ends_as_on_a_cluster(podman: list[str], name: str) -> None:
+    """The final status is equal to that of the real controller, as docs/engine.md says."""
+    real = recorded(name)
+    async with aiowf.connect("local", containers=podman) as client, asyncio.timeout(60):
+        run = await client.submit(real["manifest"])
+        async for _ in run.watch():
+            nodes = (await run.workflow()).status.nodes or {}
+            if any(str(node.message).startswith("ErrImagePull: ") for node in nodes.values()):
+                break
+        for action in real.get("actions", ()):
+            assert "terminate" == action["verb"]
+            await run.terminate()
+        await run.wait(check=False)
+        found = manifest.unstructure(await run.workflow())
+    assert comparable(real["status"]) == comparable(found["status"])
 
 
 async def test_nothing_is_left_if_only_the_client_lives(

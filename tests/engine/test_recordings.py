@@ -92,7 +92,29 @@ def is_ready(action: dict[str, str], workflow: Any) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", sorted(n for n, row in table().items() if row[0] == "differs"))
+def test_what_differs_is_tested() -> None:
+    """Each manifest that ends otherwise here has a test below of where it ends equal."""
+    differing = {name for name, row in table().items() if row[0] == "differs"}
+    assert {"bad-image", "killed-by-signal", "pending-pods-2"} == differing
+
+
+async def test_two_dollars_of_an_argument_are_one() -> None:
+    """As Kubernetes expands arguments, a shell gets its own number by four of them."""
+    recorded = recording("killed-by-signal")
+    spec, workflow = recorded["manifest"]["spec"], recorded["manifest"]["metadata"]["name"]
+    container = spec["templates"][0]["container"]
+    assert ["kill -9 $$"] == container["args"]
+    async with engine() as running:
+        await running.create(spec, "as-recorded")
+        found = await running.finished("as-recorded")
+        assert "main: Error (exit code 137)" != found["status"]["message"]
+        container["args"] = ["kill -9 $$$$"]
+        await running.create(spec, workflow)
+        found = await running.finished(workflow)
+    assert comparable(recorded["status"]) == comparable(found["status"])
+
+
+@pytest.mark.parametrize("name", ["bad-image", "pending-pods-2"])
 async def test_an_image_that_can_be_nowhere_is_not_pulled(name: str) -> None:
     """Its pod is pending as on a cluster, until it is stopped or its time is over."""
     recorded = recording(name)

@@ -78,6 +78,13 @@ class Containers:
             return False
         return self.all_pods or not container.command
 
+    def pulls(
+        self, container: Container | ScriptTemplate, images: Mapping[str, Sequence[str]]
+    ) -> bool:
+        """Return whether a container's image comes from a registry, if it is not here."""
+        name = without_tag(container.image or "").rpartition("/")[2]
+        return self.takes(container, images) and name not in self.dockerfiles
+
     def arguments(
         self,
         pod: Pod,

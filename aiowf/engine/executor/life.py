@@ -17,6 +17,7 @@ from aiowf.engine.executor.files import (
 )
 from aiowf.engine.executor.log import KEPT_IN_MEMORY, OutputLog
 from aiowf.engine.executor.preparation import Prepared, Setting, prepare
+from aiowf.engine.executor.pulling import pull
 from aiowf.engine.executor.rooms import TERMINATION
 from aiowf.engine.executor.volumes import VolumeError
 from aiowf.engine.pod import Pod, PodResult
@@ -53,6 +54,8 @@ class Life:
     _prepared: Prepared | None = field(default=None, init=False)
     # False if podman or docker could not run what it was to run; known in the end.
     _has_run: bool = field(default=True, init=False)
+    # While its image is pulled.
+    _pulling: "asyncio.Task[None] | None" = field(default=None, init=False)
     # The process, as long as it runs.
     _child: Child | None = field(default=None, init=False)
     # The shortest grace that was given by those who wanted its end; None: nobody did.
@@ -79,10 +82,26 @@ class Life:
         if self._grace is not None and self._grace <= grace:
             return
         self._grace = grace
+        if self._pulling:
+            self._pulling.cancel()
         if self.turn and not self.turn.done():
             self.turn.set_result(False)
         if self._child:
             self._end(self._child, grace)
+
+    async def pull(self) -> None:
+        """Have the image of a container, unless somebody wants the end of the pod meanwhile.
+
+        Raises:
+            ImagePullError: It cannot be had.
+        """
+        containers, container = self.setting.containers, self.pod.container
+        if containers and containers.pulls(container, self.setting.images):
+            self._pulling = asyncio.ensure_future(pull(containers.command, container))
+            await asyncio.wait([self._pulling])
+            pulled, self._pulling = self._pulling, None
+            if not pulled.cancelled():
+                pulled.result()
 
     async def live(self, started: Callable[[], None]) -> PodResult | int:
         """Start the process, and wait for its end.

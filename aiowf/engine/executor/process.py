@@ -165,6 +165,7 @@ class ProcessExecutor:
 
     async def _run(self, life: Life, started: Callable[[], None]) -> PodResult:
         try:
+            await life.pull()
             end = await self._live(life, started) if await self._take_turn(life) else _NEVER_STARTED
             return await life.bury(end)
         finally:
