@@ -37,3 +37,30 @@ class Call:
     capture_stdout: bool = False
     is_attempt: bool = False
     on_exit: bool = False
+
+    @classmethod
+    def of_step(
+        cls,
+        step: Mapping[str, Any],
+        name: str,
+        *,
+        capture_stdout: bool,
+        boundary: "Node | None" = None,
+    ) -> "Call":
+        """Return the call that a step or task makes.
+
+        Args:
+            step: The step or task, resolved.
+            name: Full name of its node.
+            capture_stdout: Whether others refer to its standard output.
+            boundary: The Steps or DAG node around it, if that is not its owner's.
+        """
+        return cls(
+            name=name,
+            display_name=step["name"],
+            template=step["template"],
+            reference=step.get("templateRef"),
+            arguments=step.get("arguments") or {},
+            boundary=boundary,
+            capture_stdout=capture_stdout,
+        )

@@ -140,13 +140,8 @@ class DagFrame(Frame):
         name = f"{self.node.name}.{data['name']}"
         try:
             self.run.execute(
-                Call(
-                    name=name,
-                    display_name=data["name"],
-                    template=data["template"],
-                    reference=data.get("templateRef"),
-                    arguments=data.get("arguments") or {},
-                    capture_stdout=self.bound.plan.refers_to_result_of(data["name"]),
+                Call.of_step(
+                    data, name, capture_stdout=self.bound.plan.refers_to_result_of(data["name"])
                 ),
                 self,
             )
@@ -272,15 +267,7 @@ class _LoopFrame(Frame):
         else:
             try:
                 self.run.execute(
-                    Call(
-                        name=name,
-                        display_name=step["name"],
-                        template=step["template"],
-                        reference=step.get("templateRef"),
-                        arguments=step.get("arguments") or {},
-                        boundary=boundary,
-                        capture_stdout=self.capture_stdout,
-                    ),
+                    Call.of_step(step, name, capture_stdout=self.capture_stdout, boundary=boundary),
                     self,
                 )
             except ExecutionError as error:

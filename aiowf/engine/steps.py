@@ -97,13 +97,8 @@ class StepsFrame(Frame):
         else:
             try:
                 node = self.run.execute(
-                    Call(
-                        name=name,
-                        display_name=step["name"],
-                        template=step["template"],
-                        reference=step.get("templateRef"),
-                        arguments=step.get("arguments") or {},
-                        capture_stdout=self.bound.plan.refers_to_result_of(origin),
+                    Call.of_step(
+                        step, name, capture_stdout=self.bound.plan.refers_to_result_of(origin)
                     ),
                     self,
                 )
