@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -106,6 +107,8 @@ def serve(settings: dict[str, Any], control: socket.socket, link: socket.socket)
     """
     known = {one.name for one in fields(Settings)}
     chosen = Settings(**{name: value for name, value in settings.items() if name in known})
+    # As many templates may be within one another as Argo allows; each takes some fifteen frames.
+    sys.setrecursionlimit(max(3000, sys.getrecursionlimit()))
     try:
         asyncio.run(_serve(chosen, control, link))
     except Exception as error:

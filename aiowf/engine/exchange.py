@@ -41,7 +41,10 @@ async def body_of(request: web.Request) -> dict[str, Any]:
     Raises:
         Refusal: It is something else.
     """
-    text = await request.read()
+    try:
+        text = await request.read()
+    except web.RequestPayloadError:
+        raise invalid("the body cannot be decoded: see Content-Encoding") from None
     if not text.strip():
         return {}
     try:

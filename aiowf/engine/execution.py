@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from aiowf.engine.calls import Call
     from aiowf.engine.run import WorkflowRun
 
+# Argo's controller takes this many calls of templates within one another for an endless recursion.
+_MAX_DEPTH = 100
+
 
 @frozen
 class _Start:
@@ -51,6 +54,7 @@ def execute(run: "WorkflowRun", plan: Plan, call: "Call", owner: Frame) -> Node:
 
     Raises:
         ExecutionError: It cannot run. Its node exists, and is in phase Error.
+        RecursionError: Too many templates are around it.
     """
     kept = run.reuse(call.name, owner)
     if kept is not None:
@@ -71,7 +75,10 @@ def execute(run: "WorkflowRun", plan: Plan, call: "Call", owner: Frame) -> Node:
         owner=owner,
         flag=call.flag,
         on_exit=call.on_exit or around.on_exit,
+        depth=around.depth + (not call.is_attempt),
     )
+    if node.depth > _MAX_DEPTH:  # an end of this branch would leave all the others without one
+        raise RecursionError
     try:
         if strategy is not None:
             _start_retries(

@@ -14,6 +14,7 @@ from typing import Any
 
 from aiowf.engine import jsonpath
 from aiowf.engine.functions import FUNCTIONS, ExpressionError, from_json, to_text
+from aiowf.engine.patterns import search
 
 # A compiled expression takes the lookup of a dotted variable name.
 Lookup = Callable[[str], Any]
@@ -88,13 +89,13 @@ _BINARY: dict[str, tuple[int, Callable[[Any, Any], Any]]] = {
     "<=": (3, operator.le),
     ">": (3, operator.gt),
     ">=": (3, operator.ge),
-    "=~": (3, lambda left, right: re.search(right, left) is not None),
-    "!~": (3, lambda left, right: re.search(right, left) is None),
+    "=~": (3, lambda left, right: search(right, left)),
+    "!~": (3, lambda left, right: not search(right, left)),
     "in": (3, _contains),
     "contains": (3, lambda left, right: right in left),
     "startsWith": (3, lambda left, right: left.startswith(right)),
     "endsWith": (3, lambda left, right: left.endswith(right)),
-    "matches": (3, lambda left, right: re.search(right, left) is not None),
+    "matches": (3, lambda left, right: search(right, left)),
     "+": (4, _add),
     "-": (4, operator.sub),
     "*": (5, _multiply),

@@ -12,6 +12,8 @@ from aiowf.engine.run import WorkflowRun
 from aiowf.engine.selectors import field_requirements, label_selector
 
 _LATEST = "@latest"
+_MOST = 2**63 - 1
+_LONGEST = 20  # characters of such a number
 Wanted = Callable[[WorkflowRun], bool]
 
 
@@ -45,9 +47,12 @@ def integer(text: str | None) -> int:
     if not text:
         return 0
     try:
-        return int(text)
+        number = int(text) if len(text) <= _LONGEST else _MOST + 1
     except ValueError:
         raise invalid(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+    if abs(number) > _MOST:
+        raise invalid(f'strconv.ParseInt: parsing "{text}": value out of range')
+    return number
 
 
 def list_workflows(

@@ -11,6 +11,7 @@ from aiowf.engine.clock import nano_timestamp
 from aiowf.engine.controller import Controller
 from aiowf.engine.listing import integer
 from aiowf.engine.nodes import Node
+from aiowf.engine.patterns import SlowPatternError, search
 from aiowf.engine.pod import LogLine
 from aiowf.engine.refusal import internal
 from aiowf.engine.run import WorkflowRun
@@ -81,6 +82,13 @@ def _grep(text: str | None) -> re.Pattern[str] | None:
         return re.compile(text)
     except re.error as error:
         raise internal(f'failed to compile "{text}": error parsing regexp: {error}') from None
+
+
+def _contains(grep: re.Pattern[str], text: str) -> bool:
+    try:
+        return search(grep, text)
+    except SlowPatternError as error:
+        raise internal(str(error)) from None
 
 
 async def log_entries(
@@ -158,7 +166,7 @@ class _Excerpt:
         for line in lines[skip:]:
             if line.time >= self._since and not self.is_full:
                 text = self._text(line)
-                if grep is None or grep.search(text):
+                if grep is None or _contains(grep, text):
                     yield text
 
     def _text(self, line: LogLine) -> str:

@@ -88,8 +88,9 @@ def _sequence(sequence: Mapping[str, Any]) -> list[str]:
             numbers = range(start, end + 1) if end >= start else range(start, end - 1, -1)
     except ValueError as error:
         raise ExecutionError(str(error)) from None
-    if len(numbers) > MAX_ITEMS:
-        raise ExecutionError(f"withSequence has {len(numbers)} items, more than {MAX_ITEMS}")
+    count = (numbers.stop - numbers.start) * numbers.step  # len() fails beyond 2**63
+    if count > MAX_ITEMS:
+        raise ExecutionError(f"withSequence has {count} items, more than {MAX_ITEMS}")
     form = sequence.get("format") or "%d"
     return [_formatted(form, number) for number in numbers]
 

@@ -38,6 +38,7 @@ class Node:
         boundary: Id of the Steps or DAG node around it, or "".
         flag: Argo's nodeFlag, where it writes one.
         on_exit: Whether it belongs to an exit handler, which runs on after a stop.
+        depth: How many templates are around it, its own included.
         owner: Who is told when the node is fulfilled.
     """
 
@@ -54,6 +55,7 @@ class Node:
     inside: str = ""
     flag: dict[str, bool] | None = None
     on_exit: bool = False
+    depth: int = 0
     # Changes at most once into one of FULFILLED, together with `finished`.
     phase: str = "Running"
     message: str = ""

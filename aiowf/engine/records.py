@@ -22,7 +22,9 @@ _RUN = (
 )
 _TABLE = ("count", "succeeded", "spent")
 _NODE = tuple(
-    one.name for one in fields(Node) if one.name not in ("owner", "frame", "pod", "children")
+    one.name
+    for one in fields(Node)
+    if one.name not in ("owner", "frame", "pod", "children", "depth")
 )
 
 

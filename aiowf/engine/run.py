@@ -24,6 +24,7 @@ from aiowf.manifest import Volume
 from aiowf.wire import labels
 
 _log = logging.getLogger(__name__)
+_TOO_DEEP = "Maximum recursion depth exceeded: the templates call one another without an end"
 
 
 class Host(Protocol):
@@ -170,6 +171,8 @@ class WorkflowRun:
         try:
             action()
             self._pump()
+        except RecursionError:
+            self.end("Error", _TOO_DEEP)
         except Exception as error:  # one workflow must not take the others along
             _log.exception("the workflow %s/%s failed the engine", self.namespace, self.name)
             self.end("Error", f"the embedded engine failed: {type(error).__name__}: {error}")

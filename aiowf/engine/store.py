@@ -11,6 +11,7 @@ from aiowf.engine.refusal import Refusal, invalid
 
 _HISTORY = 4096
 _QUEUE = 16384
+_LONGEST = 20  # digits of a resource version, which has 64 bits
 
 
 class Stored(Protocol):
@@ -206,7 +207,7 @@ class Store:
         return first
 
     def _since(self, since: str) -> list[Event]:
-        if not since.isdecimal():
+        if not since.isdecimal() or len(since) > _LONGEST:
             raise invalid(
                 f'resourceVersion: Invalid value: "{since}": strconv.ParseUint: '
                 f'parsing "{since}": invalid syntax'

@@ -1,5 +1,6 @@
 """Steps, DAGs, loops, retries, values and limits, with pods that end as the test says."""
 
+import sys
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -483,6 +484,27 @@ async def test_a_workflow_that_fails_the_engine_fails_alone(
     assert (workflow["status"]["phase"], workflow["status"]["message"]) == ("Error", message)
     assert (await bed.put("resume", name="other"))[0] == 200
     assert (await bed.finished("other"))["status"]["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"steps": [[{"name": "a", "template": "m"}, {"name": "b", "template": "m"}]]},
+        {"dag": {"tasks": [{"name": "a", "template": "m", "withItems": [1, 2]}]}},
+        {"retryStrategy": {"limit": 1}, "steps": [[{"name": "a", "template": "m"}]]},
+    ],
+)
+async def test_templates_that_call_one_another_without_end(bed: Bed, body: dict[str, Any]) -> None:
+    """The workflow ends when a hundred are within one another, however they branch."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(before + 3000)  # as the engine's process does
+    try:
+        workflow = await bed.run({"entrypoint": "m", "templates": [{"name": "m", **body}]})
+    finally:
+        sys.setrecursionlimit(before)
+    assert workflow["status"]["phase"] == "Error"
+    assert workflow["status"]["message"].startswith("Maximum recursion depth exceeded: ")
+    assert len(workflow["status"]["nodes"]) < 400
 
 
 @pytest.mark.parametrize(

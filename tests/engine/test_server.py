@@ -182,12 +182,22 @@ async def test_a_workflow_that_enters_and_leaves_a_selection(bed: Bed) -> None:
         ("listOptions.resourceVersion=abc", 400, "invalid syntax"),
         ("listOptions.limit=x", 400, "invalid syntax"),
         ("listOptions.timeoutSeconds=x", 400, "invalid syntax"),
+        ("listOptions.timeoutSeconds=" + "9" * 19, 400, "value out of range"),
+        ("listOptions.timeoutSeconds=" + "9" * 4500, 400, "value out of range"),
+        ("listOptions.resourceVersion=" + "9" * 4500, 400, "invalid syntax"),
     ],
 )
 async def test_watches_that_are_refused(bed: Bed, query: str, status: int, message: str) -> None:
     """A watch that cannot begin has the error's own status."""
     async with bed.stream(f"workflow-events/ns?{query}") as response:
         assert (response.status, message in await response.text()) == (status, True)
+
+
+async def test_a_body_that_cannot_be_decoded_is_refused(bed: Bed) -> None:
+    """One that says it is compressed, and is not."""
+    headers = {"Content-Encoding": "gzip"}
+    async with bed.client.post("/api/v1/workflows/ns", data=b"{}" * 99, headers=headers) as answer:
+        assert (400, "cannot be decoded" in await answer.text()) == (answer.status, True)
 
 
 async def test_a_watch_of_all_namespaces(bed: Bed) -> None:
@@ -377,6 +387,16 @@ async def test_logs_that_are_refused(bed: Bed, query: str, status: int) -> None:
     await bed.create(SUSPENDED)
     async with bed.stream(f"workflows/ns/wf/log?logOptions.container=main&{query}") as response:
         assert response.status == status
+
+
+async def test_a_search_in_logs_that_takes_for_ever_is_refused() -> None:
+    """The engine does nothing else meanwhile."""
+    async with bed(ScriptedExecutor(lambda p: None)) as running:
+        await running.create(single(pod("p")))
+        (await running.executor.pod("p")).say("a" * 40 + "b")
+        query = "logOptions.container=main&grep=(a%2B)%2B%24"
+        async with running.stream(f"workflows/ns/wf/log?{query}") as response:
+            assert (500, True) == (response.status, "took longer than" in await response.text())
 
 
 async def test_logs_of_a_missing_workflow(bed: Bed) -> None:

@@ -1,5 +1,6 @@
 """Expressions, substitution, `depends`, durations, selectors and `fields`: pure functions."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -193,6 +194,16 @@ def test_jsonpath(path: str, expected: Any) -> None:
     """One value, or a list of what a path may lead to."""
     text = '{"a":[{"n":"x","v":1},{"n":"y","v":2}],"b-c":{"d":3}}'
     assert expected == evaluate("jsonpath(p.text, p.path)", {"p.text": text, "p.path": path})
+
+
+@pytest.mark.parametrize("operator", ["matches", "=~", "!~"])
+def test_a_pattern_that_takes_for_ever_is_given_up(operator: str) -> None:
+    """The engine does nothing else meanwhile; other patterns are not touched by it."""
+    with pytest.raises(ExpressionError, match="took longer than"):
+        evaluate(f"'{'a' * 40}b' {operator} '(a+)+$'", {})
+    assert evaluate(f"'{'a' * 40}' {operator} '^a+$'", {}) is (operator != "!~")
+    with ThreadPoolExecutor(1) as pool:  # where no signal comes
+        assert pool.submit(evaluate, "'a' matches 'a'", {}).result()
 
 
 def test_a_condition_must_be_a_boolean() -> None:
@@ -471,6 +482,8 @@ def test_loops(loop: dict[str, Any], names: list[str]) -> None:
         ),
         ({"withSequence": {"count": "many"}}, "invalid literal"),
         ({"withSequence": {"count": "1000000000000"}}, "more than 10000"),
+        ({"withSequence": {"end": "9" * 99}}, "more than 10000"),
+        ({"withSequence": {"start": "9" * 99}}, "more than 10000"),
         ({"withParam": '["\\ud800"]'}, "could not be parsed as a JSON list"),
     ],
 )
