@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from aiowf.engine.patterns import search
+
 _INTEGER = re.compile(r"[+-]?\d+")
 _LONGEST = 1_000_000
 
@@ -245,7 +247,7 @@ _SPRIG: dict[str, Callable[..., Any]] = {
     "replace": lambda old, new, text: _string(text).replace(old, new),
     "quote": lambda *values: " ".join(json.dumps(to_text(v), ensure_ascii=False) for v in values),
     "squote": lambda *values: " ".join(f"'{to_text(value)}'" for value in values),
-    "regexMatch": lambda pattern, text: re.search(pattern, text) is not None,
+    "regexMatch": search,
     "splitList": lambda separator, text: _split(text, separator),
     "join": lambda separator, items: _joined(items, separator),
     "indent": lambda count, text: textwrap.indent(text, " " * min(count, 1000), lambda _: True),

@@ -202,6 +202,8 @@ def test_a_pattern_that_takes_for_ever_is_given_up(operator: str) -> None:
     with pytest.raises(ExpressionError, match="took longer than"):
         evaluate(f"'{'a' * 40}b' {operator} '(a+)+$'", {})
     assert evaluate(f"'{'a' * 40}' {operator} '^a+$'", {}) is (operator != "!~")
+    with pytest.raises(ExpressionError, match="took longer than"):
+        evaluate(f"sprig.regexMatch('(a+)+$', '{'a' * 40}b')", {})
     with ThreadPoolExecutor(1) as pool:  # where no signal comes
         assert pool.submit(evaluate, "'a' matches 'a'", {}).result()
 
