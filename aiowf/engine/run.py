@@ -327,6 +327,7 @@ class WorkflowRun:
             if node.pod is not None and not node.pod.ended:
                 self.host.kill_pod(self, node)
         self._plans, self.table.replay = Plans(), Replay()
+        self.variables, self.volumes = {}, []
         self.host.completed(self)
 
     def close(self) -> None:

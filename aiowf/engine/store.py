@@ -10,6 +10,8 @@ from attrs import define, field, frozen
 from aiowf.engine.refusal import Refusal, invalid
 
 _HISTORY = 4096
+# An event holds its workflow, so the history does not go back behind more deletions than this.
+_DELETED = 256
 _QUEUE = 16384
 _LONGEST = 20  # digits of a resource version, which has 64 bits
 
@@ -122,6 +124,8 @@ class Store:
     # The latest events, oldest first. A watch may resume from any version not before _forgotten.
     _history: deque[Event] = field(factory=lambda: deque(maxlen=_HISTORY))
     _forgotten: int = 100
+    # The versions of the deletions among them, oldest first.
+    _deletions: deque[int] = field(factory=deque)
 
     def get(self, namespace: str, name: str) -> Stored | None:
         """Return a workflow, or None."""
@@ -167,6 +171,11 @@ class Store:
         """Remove a workflow."""
         del self._workflows[workflow.namespace, workflow.name]
         self.publish("DELETED", workflow, workflow.labels)
+        self._deletions.append(self.version)
+        if len(self._deletions) > _DELETED:
+            self._forgotten = max(self._forgotten, self._deletions.popleft())
+            while self._history[0].version <= self._forgotten:
+                self._history.popleft()
 
     def publish(self, kind: str, workflow: Stored, labels_before: Mapping[str, str] | None) -> None:
         """Give the workflow a new version and tell those who watch it."""

@@ -1,7 +1,9 @@
 """The HTTP server: watches, lists, logs, tokens."""
 
 import asyncio
+import gc
 import json
+import weakref
 from typing import Any
 from urllib.parse import quote
 
@@ -148,6 +150,29 @@ async def test_bookmarks_and_initial_events(bed: Bed, monkeypatch: pytest.Monkey
     assert seen[0][0] == "ADDED"
     async with bed.stream("workflow-events/ns?listOptions.sendInitialEvents=true") as response:
         assert response.status == 400
+
+
+async def test_the_history_does_not_hold_what_was_deleted_long_ago(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its events hold whole workflows; whoever was away for longer begins anew."""
+    monkeypatch.setattr("aiowf.engine.store._DELETED", 2)
+    versions, gone = [], []
+    for n in range(4):
+        await bed.create(SUSPENDED, f"w{n}")
+        gone.append(weakref.ref(bed.controller.store.get("ns", f"w{n}")))
+        await bed.client.delete(f"/api/v1/workflows/ns/w{n}")
+        versions.append(bed.controller.store.version)
+    gc.collect()
+    assert [True, True, False, False] == [each() is None for each in gone]
+    async with bed.stream(
+        f"workflow-events/ns?listOptions.resourceVersion={versions[1]}"
+    ) as response:
+        assert "w2" == (await anext(messages(response)))[1]["metadata"]["name"]
+    async with bed.stream(
+        f"workflow-events/ns?listOptions.resourceVersion={versions[0]}"
+    ) as response:
+        assert "too old resource version" in await response.text()
 
 
 async def test_a_workflow_that_enters_and_leaves_a_selection(bed: Bed) -> None:
