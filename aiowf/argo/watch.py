@@ -386,9 +386,11 @@ class Watch:
         """Ask for each of these by its name: is it gone?"""
         waiting = [each for each in missing if not each.is_settled]
         for start in range(0, len(waiting), _CONFIRMATIONS):
-            await asyncio.gather(
-                *(self._ask(each) for each in waiting[start : start + _CONFIRMATIONS])
-            )
+            few = waiting[start : start + _CONFIRMATIONS]
+            # All have ended before an error goes on: none is left without an owner.
+            for answer in await asyncio.gather(*map(self._ask, few), return_exceptions=True):
+                if isinstance(answer, BaseException):
+                    raise answer
 
     async def _ask(self, each: Subscription) -> None:
         try:

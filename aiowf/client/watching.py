@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from attrs import define, field, frozen
 
 from aiowf.client.backend import engine_is_gone
-from aiowf.errors import AiowfError, ArgoError, BadRequestError, RateLimitedError, UnavailableError
+from aiowf.errors import AiowfError, BadRequestError, RateLimitedError, UnavailableError
 from aiowf.manifest import Workflow
 from aiowf.manifest.fields import Raw
 from aiowf.replies.waiting import Pending, Replies
@@ -206,7 +206,7 @@ class Watching:
             try:
                 async with self.follow(run) as subscription:
                     await subscription.ended()
-            except ArgoError:
+            except AiowfError:
                 pass  # whoever awaits the run is told
             finally:
                 callback()
@@ -230,7 +230,7 @@ class Watching:
                         entry = read_entry(read_result(request, message))
                         line = without_executor(entry[1]) if entry else None
                         kept += [] if line is None else [line]
-        except (ArgoError, TimeoutError):
+        except (AiowfError, TimeoutError):
             pass  # the error that is being told matters more than its last lines
         return tuple(kept[-lines:])
 

@@ -85,6 +85,8 @@ class Replies:
     _warned: set[str] = field(factory=set, init=False)
     # Workflow name → the reader of what was sent before; cancelled when nobody waits any more.
     _replays: dict[str, "asyncio.Task[None]"] = field(factory=dict, init=False)
+    # All of these readers that have not ended, those that were cancelled among them.
+    _replaying: set["asyncio.Task[None]"] = field(factory=set, init=False)
     # Why the channel cannot work any more; None while it can.
     _failure: AiowfError | None = field(default=None, init=False)
 
@@ -94,10 +96,9 @@ class Replies:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._reader is not None
-        tasks = {self._reader, *self._replays.values()}
-        for task in tasks:
+        for task in (self._reader, *self._replays.values()):
             task.cancel()
-        await asyncio.wait(tasks)
+        await asyncio.wait({self._reader, *self._replaying})
         self._fail(MissingResultsError("the client was closed before the results had come"))
 
     def expect(self, workflow: str, *, files: bool = False) -> Pending:
@@ -143,7 +144,9 @@ class Replies:
     def replay(self, workflow: str, place: Place) -> None:
         """Read what was sent before somebody waited for it, by the pods of an earlier execution."""
         if workflow not in self._replays:
-            self._replays[workflow] = asyncio.create_task(self._replay(workflow, place))
+            task = self._replays[workflow] = asyncio.create_task(self._replay(workflow, place))
+            self._replaying.add(task)
+            task.add_done_callback(self._replaying.discard)
 
     async def _replay(self, workflow: str, place: Place) -> None:
         pending = self._pending[workflow]

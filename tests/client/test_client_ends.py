@@ -1,8 +1,12 @@
 """Timeouts, cancellation, stuck pods, durable ids and bounds: what becomes of a workflow."""
 
 import asyncio
+import gc
+import os
+import signal
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -237,3 +241,36 @@ async def test_the_retry_of_a_success_says_how(client: aiowf.Client) -> None:
     assert "run.retry(restart_successful=True, nodes=task)" in (caught.value.hint or "")
     await run.retry(restart_successful=True, nodes=QUICK)
     assert (await run).succeeded
+
+
+async def test_a_failure_is_told_after_the_close_too() -> None:
+    """Its last lines cannot be asked for any more; that is no other error."""
+    failing = operations.SingleTaskOperation("f-", tasks.BashTask("f", "exit 3", retry_limit=0))
+    async with aiowf.connect("local") as client:
+        run = await client.submit(failing)
+        assert not (await run.wait(20, check=False)).succeeded
+    with pytest.raises(aiowf.OperationFailedError, match="exit code 3") as caught:
+        await run
+    assert () == caught.value.log_tail
+
+
+async def test_an_engine_that_dies_is_told_to_those_who_wait_alone() -> None:
+    """What counts the workflows in flight hears of it too, and says nothing."""
+    troubles: list[Any] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: troubles.append(context))
+    async with aiowf.connect("local", max_active=2) as client, asyncio.timeout(20):
+        run = await client.submit(
+            {
+                "metadata": {"generateName": "s-"},
+                "spec": {"entrypoint": "s", "templates": [{"name": "s", "suspend": {}}]},
+            }
+        )
+        engine = client.backend.engine
+        assert engine is not None
+        os.kill(engine.pid, signal.SIGKILL)
+        with pytest.raises(aiowf.EngineError, match="killed by signal 9"):
+            await run
+    gc.collect()
+    loop.set_exception_handler(None)
+    assert [] == troubles

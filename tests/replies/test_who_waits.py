@@ -186,6 +186,32 @@ async def test_what_was_sent_before_is_read_again() -> None:
             await odd.notice
 
 
+async def test_a_reader_that_nobody_needs_any_more_ends_before_the_channel() -> None:
+    """It was cancelled by the last waiter, and takes its time to close what it has opened."""
+    closing = asyncio.Event()
+
+    class SlowChannel(FakeChannel):
+        async def read(self, place: Place) -> AsyncGenerator[list[Record], None]:
+            self.readers += 1
+            try:
+                yield []
+                await asyncio.Event().wait()
+            finally:
+                closing.set()
+                await asyncio.sleep(0.01)
+                self.readers -= 1
+
+    channel = SlowChannel()
+    async with Replies(channel) as replies, asyncio.timeout(5):
+        replies.expect("w")
+        replies.replay("w", Place("earlier"))
+        while not channel.readers:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        replies.release("w")
+        await closing.wait()
+    assert 0 == channel.readers
+
+
 async def test_what_comes_twice_at_once_is_fed_once_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
