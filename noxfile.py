@@ -14,9 +14,9 @@ QUIET = ("pytest", "-o", "faulthandler_timeout=0")
 PYTHONS = nox.project.python_versions(PROJECT)
 
 
-def install(session: nox.Session, *groups: str) -> None:
-    """Install aiowf with all its extras, and the given dependency groups."""
-    session.install("-e", ".[all]", *nox.project.dependency_groups(PROJECT, *groups))
+def install(session: nox.Session, group: str, *pinned: str) -> None:
+    """Install aiowf with all its extras, a dependency group, and what is pinned."""
+    session.install("-e", ".[all]", *nox.project.dependency_groups(PROJECT, group), *pinned)
 
 
 @nox.session(python=PYTHONS)
@@ -24,6 +24,17 @@ def tests(session: nox.Session) -> None:
     """Run the tests on every supported Python."""
     install(session, "test")
     session.run("pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def lowest(session: nox.Session) -> None:
+    """Run the tests of what the dependencies carry with the oldest of each that is allowed."""
+    extras = PROJECT["project"]["optional-dependencies"]
+    needed = [*PROJECT["project"]["dependencies"], *extras["cli"], *extras["yaml"]]
+    needed += [*extras["kafka"], *extras["dev"]]
+    install(session, "test", *(each.replace(">=", "==") for each in needed))
+    rooms = ("argo", "cli", "client", "manifest", "operations", "replies", "testing")
+    session.run("pytest", "-n", "auto", *(session.posargs or [f"tests/{each}" for each in rooms]))
 
 
 @nox.session

@@ -53,17 +53,20 @@ class Bodies:
         Raises:
             ServerError: It is longer than any answer of an Argo Server.
         """
-        if content.is_eof():  # what has come already is bounded: aiohttp stops reading in time
-            return await content.read()
-        parts: list[bytes] = []
-        size = 0
-        with self.reading(content):
-            while size <= MAX_MESSAGE_BYTES:
-                part = await content.readany()
-                if not part:
-                    return b"".join(parts)
-                parts.append(part)
-                size += len(part)
+        if content.is_eof():  # all has come
+            body = await content.read()
+            if len(body) <= MAX_MESSAGE_BYTES:
+                return body
+        else:
+            parts: list[bytes] = []
+            size = 0
+            with self.reading(content):
+                while size <= MAX_MESSAGE_BYTES:
+                    part = await content.readany()
+                    if not part:
+                        return b"".join(parts)
+                    parts.append(part)
+                    size += len(part)
         raise unreadable(request, f"the answer is longer than {MAX_MESSAGE_BYTES:,} bytes")
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from click.shell_completion import (
 _BREAKS = frozenset("=:")
 
 
-class OperationPath(click.ParamType[str]):
+class OperationPath(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.4
     """FILE.py:OP, or a file."""
 
     name = "operation"

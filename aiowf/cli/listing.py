@@ -24,7 +24,7 @@ _FIELDS = (
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-class Since(click.ParamType[Any]):
+class Since(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.4
     """A length of time, such as 30m, 12h or 7d."""
 
     name = "time"

@@ -14,7 +14,7 @@ _MOST = 50
 LATEST = "@latest"
 
 
-class WorkflowName(click.ParamType[str]):
+class WorkflowName(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.4
     """The name of a workflow."""
 
     name = "workflow"

@@ -86,7 +86,7 @@ async def attend(
                     raise _left(names, local)
                 asked = True
                 choice = on_cancel or ("stop" if local else "leave")
-                can_ask = os.isatty(0) and sys.stderr.isatty()
+                can_ask = os.isatty(0) and os.isatty(2)
                 if can_ask:
                     progress.pause()
                     choice = await _ask(following, pressed, names, local)
