@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 
 _PR_SET_CHILD_SUBREAPER = 36
+_PIECE = 64 * 1024
 
 
 def set_subreaper(wanted: bool = True) -> bool:
@@ -156,5 +157,9 @@ def _parents() -> dict[int, int]:
 
 
 def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
+    # A file object would cost three times as many calls of the system, for every pod.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return b"".join(iter(lambda: os.read(descriptor, _PIECE), b""))
+    finally:
+        os.close(descriptor)

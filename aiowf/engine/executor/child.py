@@ -14,6 +14,8 @@ from attrs import define, field
 _TURN_BYTES = 64 * 1024
 # A pipe holds at most this much (fs.pipe-max-size for users), so that a drain has an end.
 _PIPE_BYTES = 1024 * 1024
+# What every pod reads; opened once, and closed by no one.
+_NOTHING = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
 
 @define(eq=False)
@@ -159,7 +161,7 @@ def spawn(
             executable=program,
             env=environment,
             cwd=directory,
-            stdin=subprocess.DEVNULL,
+            stdin=_NOTHING,
             stdout=output,
             stderr=error,
             start_new_session=True,

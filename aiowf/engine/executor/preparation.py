@@ -157,8 +157,13 @@ def texts_of(pod: Pod, setting: Setting, script: str) -> Texts:
 def write_script(directory: str, source: str) -> None:
     """Write the source of a script into the directory of its pod; `sh -c` runs it as a command."""
     path = f"{directory}/{SCRIPT}"
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o777), "wb") as file:
-        file.write(source.encode())
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o777)
+    try:
+        rest = memoryview(source.encode())
+        while rest:
+            rest = rest[os.write(file, rest) :]
+    finally:
+        os.close(file)
 
 
 def named_paths(pod: Pod) -> list[str]:
