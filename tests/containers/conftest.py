@@ -1,9 +1,11 @@
-"""A podman with a storage of its own, and an application whose image is made from this machine."""
+"""A podman and a docker of our own, and an application whose image is made from this machine."""
 
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,25 +41,63 @@ def applications(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
-def podman(tmp_path_factory: pytest.TempPathFactory, applications: Path) -> Iterator[list[str]]:
-    """The command of a podman that works here, or the reason why none does."""
-    if shutil.which("podman") is None or not os.path.exists(BUSYBOX):
-        pytest.skip("podman and a static busybox are not installed")
-    home = tmp_path_factory.mktemp("podman")
+@pytest.fixture(scope="session", params=["podman", "docker"])
+def command(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, applications: Path
+) -> Iterator[list[str]]:
+    """The command of a podman, and of a docker, that works here, or the reason why none does."""
+    if shutil.which(request.param) is None or not os.path.exists(BUSYBOX):
+        pytest.skip(f"{request.param} and a static busybox are not installed")
+    home = tmp_path_factory.mktemp(request.param)
+    start = _podman if request.param == "podman" else _docker
+    with start(home) as words:
+        context = str(applications / "samples" / "tasks" / "sum")
+        for step in (
+            ["build", "--quiet", "--tag", "samples-sum", context],
+            ["run", "--rm", "--network", "host", "samples-sum", "echo ready"],
+        ):
+            ended = subprocess.run([*words, *step], capture_output=True, text=True, timeout=100)
+            if ended.returncode != 0:
+                why = ended.stderr.strip()[-300:]
+                pytest.skip(f"{request.param} runs no containers here: {why}")
+        yield words
+
+
+@contextmanager
+def _podman(home: Path) -> Iterator[list[str]]:
+    """Return the command of a podman with a storage of its own."""
     (home / "containers.conf").write_text(CONF)
     os.environ["CONTAINERS_CONF"] = str(home / "containers.conf")
     places = ["--root", str(home / "root"), "--runroot", str(home / "run")]
-    command = ["podman", *places, "--storage-driver", "vfs"]
-    context = str(applications / "samples" / "tasks" / "sum")
-    for step in (
-        ["build", "--quiet", "--tag", "samples-sum", context],
-        ["run", "--rm", "--network", "host", "samples-sum", "echo ready"],
-    ):
-        ended = subprocess.run([*command, *step], capture_output=True, text=True, timeout=100)
-        if ended.returncode != 0:
-            pytest.skip(f"podman runs no containers here: {ended.stderr.strip()[-300:]}")
-    yield command
+    yield ["podman", *places, "--storage-driver", "vfs"]
     del os.environ["CONTAINERS_CONF"]
-    subprocess.run([*command, "rm", "--all", "--force"], capture_output=True, timeout=60)
-    subprocess.run([*command, "rmi", "--all", "--force"], capture_output=True, timeout=60)
+
+
+@contextmanager
+def _docker(home: Path) -> Iterator[list[str]]:
+    """Return the command of the docker that runs here, or of one that is started."""
+    if subprocess.run(["docker", "version"], capture_output=True).returncode == 0:
+        yield ["docker"]
+        return
+    if shutil.which("dockerd") is None or os.geteuid() != 0:
+        pytest.skip("no docker runs here, and there is no dockerd that could be started")
+    host = f"unix://{home}/docker.sock"
+    places = [f"--{name}={home}/{name}" for name in ("data-root", "exec-root", "pidfile")]
+    # Containers of ours have the network of this machine; nothing of it is to be changed.
+    aloof = ["--bridge=none", "--iptables=false", "--ip6tables=false"]
+    words = ["dockerd", "--host", host, *places, *aloof, "--storage-driver=vfs"]
+    with (home / "log").open("wb") as log, subprocess.Popen(words, stderr=log) as daemon:
+        try:
+            _wait_for(daemon, ["docker", "--host", host, "version"], home / "log")
+            yield ["docker", "--host", host]
+        finally:
+            daemon.terminate()
+
+
+def _wait_for(daemon: "subprocess.Popen[bytes]", asking: list[str], log: Path) -> None:
+    """Ask a daemon until it answers; skip the tests if it does not."""
+    late = time.monotonic() + 60
+    while subprocess.run(asking, capture_output=True).returncode != 0:
+        if daemon.poll() is not None or time.monotonic() > late:
+            pytest.skip(f"dockerd does not start here: {log.read_text().strip()[-300:]}")
+        time.sleep(0.1)

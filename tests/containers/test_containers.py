@@ -13,38 +13,39 @@ import pytest
 
 import aiowf
 from aiowf import manifest, operations, tasks
+from aiowf.engine.executor.containers import LABEL
 
 pytestmark = pytest.mark.containers
 
 
-async def some(podman: list[str], *, wanted: bool) -> None:
+async def some(command: list[str], *, wanted: bool) -> None:
     """Wait until there are containers, or none; there is nobody who would tell."""
     async with asyncio.timeout(60):
-        while bool(await asyncio.to_thread(containers_of, podman)) != wanted:  # noqa: ASYNC110
+        while bool(await asyncio.to_thread(containers_of, command)) != wanted:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
 
-def containers_of(podman: list[str]) -> list[str]:
-    """Return the names of all containers that there are, running or not."""
-    listed = subprocess.run(
-        [*podman, "ps", "--all", "--format", "{{.Names}}"], capture_output=True, text=True
-    )
+def containers_of(command: list[str]) -> list[str]:
+    """Return the names of all containers of ours that there are, running or not."""
+    ours = ["--filter", f"label={LABEL}", "--format", "{{.Names}}"]
+    words = [*command, "ps", "--all", *ours]
+    listed = subprocess.run(words, capture_output=True, text=True)
     return listed.stdout.split()
 
 
-async def test_an_image_is_built_and_run(podman: list[str], applications: Path) -> None:
+async def test_an_image_is_built_and_run(command: list[str], applications: Path) -> None:
     """An image without a command, from its Dockerfile: variables, shared directory, log, result."""
     task = tasks.CustomTask("sum", "samples-sum", a=40, b=2)
     operation = operations.DistributedSyncOperationWithResults("sum-", task)
-    async with aiowf.connect("local", containers=podman, build=applications) as client:
+    async with aiowf.connect("local", containers=command, build=applications) as client:
         result = await operation.execute()
         lines = [line async for line in client.get_run(result.name).logs("sum")]
     assert "42\n" == result.files.text("result")
     assert {"to stdout", "to stderr"} == set(lines)
-    assert [] == await asyncio.to_thread(containers_of, podman)
+    assert [] == await asyncio.to_thread(containers_of, command)
 
 
-async def test_command_files_and_limits(podman: list[str], applications: Path) -> None:
+async def test_command_files_and_limits(command: list[str], applications: Path) -> None:
     """The pod's own command, in a container with the memory that it may have, leaves an output."""
     workflow = {
         "metadata": {"generateName": "limits-"},
@@ -71,7 +72,7 @@ async def test_command_files_and_limits(podman: list[str], applications: Path) -
             ],
         },
     }
-    async with aiowf.connect("local", containers=podman, build=applications) as client:
+    async with aiowf.connect("local", containers=command, build=applications) as client:
         run = await client.submit(workflow)
         result = await run.wait(check=False)
     assert result.message == "main: Error (exit code 3)"
@@ -81,20 +82,20 @@ async def test_command_files_and_limits(podman: list[str], applications: Path) -
 
 
 async def test_a_container_is_killed_with_its_workflow(
-    podman: list[str], applications: Path
+    command: list[str], applications: Path
 ) -> None:
     """Terminating a workflow ends its container, and nothing is left of it."""
     # The first process of a container takes no SIGTERM that it has no handler for.
     patient = ["sh", "-c", "trap 'exit 143' TERM; sleep 1000 & wait"]
     task = tasks.CustomTask("sleep", "samples-sum", command=patient)
     operation = operations.SingleTaskOperation("sleep-", task)
-    async with aiowf.connect("local", containers=podman, build=applications) as client:
+    async with aiowf.connect("local", containers=command, build=applications) as client:
         run = await operation.execute(client=client)
-        await some(podman, wanted=True)
+        await some(command, wanted=True)
         await run.terminate()
         result = await run.wait(check=False)
     assert "Failed" == result.phase
-    assert [] == await asyncio.to_thread(containers_of, podman)
+    assert [] == await asyncio.to_thread(containers_of, command)
 
 
 def workflow_of(script: str, **container: Any) -> dict[str, Any]:
@@ -108,17 +109,17 @@ def workflow_of(script: str, **container: Any) -> dict[str, Any]:
 
 
 async def test_a_user_without_rights_has_its_own_directory_and_no_other(
-    podman: list[str], applications: Path
+    command: list[str], applications: Path
 ) -> None:
     """Whoever the image runs as writes to HOME and TMPDIR, and sees nothing of the engine's."""
     task = applications / "samples" / "tasks" / "anybody"
-    task.mkdir()
+    task.mkdir(exist_ok=True)
     (task / "Dockerfile").write_text("FROM samples-sum\nUSER 1000\n")
     script = (
         "set -e; : > $TMPDIR/a; : > $HOME/b; : > /tmp/aiowf/c; "
         "cd $HOME/../..; busybox ls -A; busybox ls -A pods | busybox wc -l"
     )
-    async with aiowf.connect("local", containers=podman, build=applications) as client:
+    async with aiowf.connect("local", containers=command, build=applications) as client:
         run = await client.submit(workflow_of(script, image="samples-anybody"))
         result = await run.wait(check=False)
         lines = [line async for line in run.logs("main")]
@@ -126,42 +127,87 @@ async def test_a_user_without_rights_has_its_own_directory_and_no_other(
     assert 2 == len(lines), "the engine's directory in the container has the pod, and the socket"
 
 
-async def test_what_podman_says_and_what_the_program_says(
-    podman: list[str], applications: Path
+async def test_what_the_client_says_and_what_the_program_says(
+    command: list[str], applications: Path
 ) -> None:
-    """A program may end with podman's own code; an image that cannot be built was never run."""
+    """A program may end with the client's own codes; an image that cannot be built was never run."""
     broken = applications / "samples" / "tasks" / "broken"
-    broken.mkdir()
+    broken.mkdir(exist_ok=True)
     (broken / "Dockerfile").write_text("FROM samples-sum\nRUN exit 7\n")
-    # Podman would go by them, and find nothing.
-    misleading = {"CONTAINERS_CONF": "/nowhere", "REGISTRY_AUTH_FILE": "/nowhere"}
+    # Podman and docker would go by them, and find nothing.
+    theirs = ("CONTAINERS_CONF", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "DOCKER_CONTEXT")
+    misleading = dict.fromkeys(theirs, "/nowhere")
     env = [{"name": name, "value": value} for name, value in misleading.items()]
-    async with aiowf.connect("local", containers=podman, build=applications) as client:
+    async with aiowf.connect("local", containers=command, build=applications) as client:
         runs = [
             await client.submit(workflow_of("exit $((120 + 5))", env=env)),
+            await client.submit(workflow_of("exit $((120 + 7))", env=env)),
             await client.submit(workflow_of("true", image="samples-broken")),
         ]
-        own, built = [await run.wait(check=False) for run in runs]
-    assert "main: Error (exit code 125)" == own.message
+        *own, built = [await run.wait(check=False) for run in runs]
+    codes = [f"main: Error (exit code {code})" for code in (125, 127)]
+    assert codes == [result.message for result in own]
     assert str(built.message).startswith("main: StartError (exit code 128): ")
 
 
-async def test_an_image_that_cannot_be_pulled(podman: list[str]) -> None:
-    """A registry that nobody serves: the pod is pending, and says what podman says of it."""
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        ("no-such-command", "executable file not found in $PATH"),
+        ("/bin/none", "stat /bin/none: no such file or directory"),
+        ("/bin", "permission denied"),
+    ],
+)
+async def test_a_command_that_the_image_does_not_have(
+    command: list[str], applications: Path, program: str, why: str
+) -> None:
+    """The pod ends as Argo's executor ends it, in the same words."""
+    async with aiowf.connect("local", containers=command, build=applications) as client:
+        run = await client.submit(workflow_of("true", command=[program]))
+        result = await run.wait(check=False)
+    says = f'main: Error (exit code 64): failed to find name in PATH: exec: "{program}": {why}'
+    assert says == result.message
+    [node] = result.workflow.status.nodes.values()
+    assert "64" == node.outputs.exit_code
+
+
+async def test_an_image_is_built_once(command: list[str], applications: Path) -> None:
+    """Pods that begin together share a build, and later ones take it; one that failed is repeated."""
+    task = applications / "samples" / "tasks" / "once"
+    task.mkdir(exist_ok=True)
+    (task / "Dockerfile").write_text("FROM samples-nothing\n")
+    once = workflow_of("true", image="samples-once")
+    async with aiowf.connect("local", containers=command, build=applications) as client:
+        failed = await asyncio.gather(*(_ended(client, once) for _ in range(3)))
+        (task / "Dockerfile").write_text("FROM samples-sum\n")
+        built = await asyncio.gather(*(_ended(client, once) for _ in range(3)))
+        (task / "Dockerfile").write_text("FROM samples-nothing\n")
+        later = await _ended(client, once)
+    assert all("main: StartError (exit code 128): " in str(one.message) for one in failed)
+    assert 1 == len({one.message for one in failed})
+    assert ["Succeeded"] * 4 == [one.phase for one in (*built, later)], built[0].message
+
+
+async def _ended(client: aiowf.Client, workflow: dict[str, Any]) -> Any:
+    return await (await client.submit(workflow)).wait(check=False)
+
+
+async def test_an_image_that_cannot_be_pulled(command: list[str]) -> None:
+    """A registry that nobody serves: the pod is pending, and says what the client says of it."""
     task = tasks.CustomTask("sum", "127.0.0.1:9/sum:1", image_pull_policy="Always")
     operation = operations.DistributedSyncOperation("sum-", task)
-    async with aiowf.connect("local", containers=podman):
+    async with aiowf.connect("local", containers=command):
         with pytest.raises(aiowf.OperationStuckError, match=r"ErrImagePull.*127\.0\.0\.1:9"):
             await operation.execute(pending_timeout=0.1)
-    assert [] == await asyncio.to_thread(containers_of, podman)
+    assert [] == await asyncio.to_thread(containers_of, command)
 
 
-async def test_a_pull_ends_with_its_pod(podman: list[str]) -> None:
+async def test_a_pull_ends_with_its_pod(command: list[str]) -> None:
     """A registry that never answers holds up neither the end of a workflow nor the engine's."""
     silent = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     task = tasks.CustomTask("sum", f"127.0.0.1:{port}/sum:1")
-    async with aiowf.connect("local", containers=podman) as client, asyncio.timeout(30), silent:
+    async with aiowf.connect("local", containers=command) as client, asyncio.timeout(30), silent:
         runs = [await operations.SingleTaskOperation("sum-", task).execute() for _ in range(2)]
         await runs[0].terminate()
         result = await runs[0].wait(check=False)
@@ -184,10 +230,10 @@ def comparable(status: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", ["bad-image", "pending-pods-2"])
-async def test_an_image_that_is_nowhere_ends_as_on_a_cluster(podman: list[str], name: str) -> None:
+async def test_an_image_that_is_nowhere_ends_as_on_a_cluster(command: list[str], name: str) -> None:
     """The final status is equal to that of the real controller, as docs/engine.md says."""
     real = recorded(name)
-    async with aiowf.connect("local", containers=podman) as client, asyncio.timeout(60):
+    async with aiowf.connect("local", containers=command) as client, asyncio.timeout(60):
         run = await client.submit(real["manifest"])
         async for _ in run.watch():
             nodes = (await run.workflow()).status.nodes or {}
@@ -202,25 +248,25 @@ async def test_an_image_that_is_nowhere_ends_as_on_a_cluster(podman: list[str], 
 
 
 async def test_nothing_is_left_if_only_the_client_lives(
-    podman: list[str], applications: Path
+    command: list[str], applications: Path
 ) -> None:
     """After kill -9 of supervisor and server the client removes their containers."""
     task = tasks.CustomTask("sleep", "samples-sum", command=["sleep", "1000"])
     operation = operations.SingleTaskOperation("sleep-", task)
-    async with aiowf.connect("local", containers=podman, build=applications) as client:
+    async with aiowf.connect("local", containers=command, build=applications) as client:
         await operation.execute(client=client)
-        await some(podman, wanted=True)
+        await some(command, wanted=True)
         engine = client.backend.engine
         assert engine is not None
         assert engine._popen is not None
         for pid in (engine._popen.pid, engine.pid):
             os.kill(pid, signal.SIGKILL)
         await engine.died
-        assert [] == await asyncio.to_thread(containers_of, podman)
+        assert [] == await asyncio.to_thread(containers_of, command)
 
 
 async def test_nothing_is_left_of_an_engine_that_is_killed(
-    podman: list[str], applications: Path, tmp_path: Path
+    command: list[str], applications: Path, tmp_path: Path
 ) -> None:
     """After kill -9 of the client its containers are removed."""
     script = tmp_path / "client.py"
@@ -229,27 +275,27 @@ async def test_nothing_is_left_of_an_engine_that_is_killed(
         "from aiowf import operations, tasks\n"
         "task = tasks.CustomTask('sleep', 'samples-sum', command=['sleep', '1000'])\n"
         "async def main():\n"
-        f"    options = {{'containers': {podman}, 'build': {str(applications)!r}}}\n"
+        f"    options = {{'containers': {command}, 'build': {str(applications)!r}}}\n"
         "    async with aiowf.connect('local', **options):\n"
         "        await (await operations.SingleTaskOperation('sleep-', task).execute())\n"
         "asyncio.run(main())\n"
     )
     client = await asyncio.create_subprocess_exec(sys.executable, str(script))
-    await some(podman, wanted=True)
+    await some(command, wanted=True)
     os.kill(client.pid, signal.SIGKILL)
     await client.wait()
-    await some(podman, wanted=False)
+    await some(command, wanted=False)
 
 
 async def test_a_persistent_claim_keeps_its_mode(
-    podman: list[str], applications: Path, tmp_path: Path
+    command: list[str], applications: Path, tmp_path: Path
 ) -> None:
     """A container writes to a claim of the user's, whose directory nobody else may then enter."""
     claim = tmp_path / "default" / "kept"
     claim.mkdir(parents=True, mode=0o700)
     task = tasks.CustomTask("sum", "samples-sum", a=1, b=2)
     operation = operations.DistributedSyncOperation("sum-", task, shared_directory="kept:/kept")
-    options = {"containers": podman, "build": applications, "claims": tmp_path}
+    options = {"containers": command, "build": applications, "claims": tmp_path}
     async with aiowf.connect("local", **options):
         await operation.execute()
     assert "3\n" == (claim / "result").read_text()

@@ -114,19 +114,20 @@ def find_program(name: str, path: str, directory: str) -> str:
         _which.cache_clear()
         found = shutil.which(name, path=path)
     if found is None:
-        raise CommandNotFoundError(_not_found(name, "executable file not found in $PATH"))
+        raise CommandNotFoundError(not_found(name, "executable file not found in $PATH"))
     return found
 
 
 def _check_file(name: str, file: str) -> str:
     if not os.path.exists(file):
-        raise CommandNotFoundError(_not_found(name, f"stat {name}: no such file or directory"))
+        raise CommandNotFoundError(not_found(name, f"stat {name}: no such file or directory"))
     if os.path.isdir(file) or not os.access(file, os.X_OK):
-        raise CommandNotFoundError(_not_found(name, "permission denied"))
+        raise CommandNotFoundError(not_found(name, "permission denied"))
     return file
 
 
-def _not_found(name: str, why: str) -> str:
+def not_found(name: str, why: str) -> str:
+    """Return what Argo's executor says of a command that it cannot run."""
     return f'failed to find name in PATH: exec: "{name}": {why}'
 
 

@@ -65,6 +65,7 @@ def prepare_container(
     words = containers.arguments(
         pod, name, texts.words, options, (*volumes, *own, *inputs, *replies)
     )
+    program = texts.words[0] if pod.container.command else None
     outputs = {path: view.real(path) for path in pod.outputs.values() if path in elsewhere}
     for real in outputs.values():
         os.makedirs(os.path.dirname(real), exist_ok=True)
@@ -74,7 +75,7 @@ def prepare_container(
         environment={**os.environ, **handed_on},
         directory=f"{directory}/{WORK}",
         view=view,
-        afterwards=partial(containers.finish, name, outputs),
+        afterwards=partial(containers.finish, name, outputs, program),
     )
 
 

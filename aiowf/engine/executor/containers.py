@@ -18,7 +18,7 @@ from typing import Any
 from attrs import field, frozen
 
 from aiowf.engine.addresses import CONTAINERS
-from aiowf.engine.executor.command import stand_in, without_tag
+from aiowf.engine.executor.command import not_found, stand_in, without_tag
 from aiowf.engine.executor.view import Mount
 from aiowf.engine.pod import Pod
 from aiowf.errors import ConfigurationError, EngineError
@@ -28,8 +28,15 @@ from aiowf.wire.labels import ENGINE_RUNTIME_IMAGE
 
 # A container of ours carries this label; its value is the directory of the engine.
 LABEL = "dev.aiowf.engine"
-# What podman and docker end with if the container was not even started.
-NOT_STARTED = 125
+# What podman and docker end with if the container was not even started: a mistake of theirs, or a
+# program that the image does not let run, or does not have. Why, as Argo's executor says it.
+_NOT_STARTED = {
+    125: "",
+    126: "permission denied",
+    127: "executable file not found in $PATH",
+}
+# States of a container that has never run; "": there is none.
+_NEVER_RUN = frozenset({"", "created", "configured", "initialized"})
 _PULL = {"Always": "always", "Never": "never"}
 _SECONDS = 30
 _DOCKER_SOCKET = "/var/run/docker.sock"
@@ -93,7 +100,7 @@ class Containers:
         variables: Iterable[str],
         mounts: Iterable[Mount],
     ) -> list[str]:
-        """Return the command line that runs a pod, its image built before if need be.
+        """Return the command line that runs a pod, whose image has been built if need be.
 
         Args:
             pod: The pod.
@@ -103,7 +110,6 @@ class Containers:
             mounts: What it sees of this machine.
         """
         image = str(pod.container.image)
-        build = self.dockerfiles.get(without_tag(image).rpartition("/")[2])
         run = [
             *(*self.command, "run", "--name", name, "--label", f"{LABEL}={self.engine}"),
             *("--network", "host"),
@@ -111,42 +117,50 @@ class Containers:
             *(part for variable in variables for part in ("--env", variable)),
             *(part for mount in mounts for part in ("--volume", _volume(mount))),
         ]
-        if build is None:
+        if self.build_command(image) is None:
             run += ["--pull", _PULL.get(pod.container.image_pull_policy or "", "missing")]
         if pod.container.working_dir:
             run += ["--workdir", pod.container.working_dir]
         if pod.container.command:
             run += ["--entrypoint", words[0]]
             words = words[1:]
-        run += ["--", image, *words]
-        if build is None:
-            return run
-        made = [*self.command, "build", "--quiet", "--tag", image, build]
-        return [
-            *("/bin/sh", "-c"),
-            f'{shlex.join(made)} >/dev/null || exit {NOT_STARTED}; exec "$@"',
-            *("sh", *run),
-        ]
+        return [*run, "--", image, *words]
 
-    def finish(self, name: str, outputs: Mapping[str, str], code: int) -> bool:
+    def build_command(self, image: str) -> list[str] | None:
+        """Return the command line that builds an image, or None if it is not built here."""
+        directory = self.dockerfiles.get(without_tag(image).rpartition("/")[2])
+        if directory is None:
+            return None
+        return [*self.command, "build", "--quiet", "--tag", image, directory]
+
+    def finish(
+        self, name: str, outputs: Mapping[str, str], program: str | None, code: int
+    ) -> str | None:
         """Fetch the files that a container has left, and remove it. Blocks.
 
         Args:
             name: What it is called.
             outputs: Path in the container → path on this machine.
+            program: What it was to run; None: what the image says.
             code: What podman or docker ended with.
 
         Returns:
-            Whether it has run at all: its own program may end with NOT_STARTED as well.
+            None if it has run: its own program may end with any code. Otherwise why it has not, if
+            it was for its program, or "" if podman or docker have said so.
         """
-        has_run = code != NOT_STARTED or self._exit_code(name) == str(NOT_STARTED)
+        unstarted = None
+        if code in _NOT_STARTED and self._state(name) in _NEVER_RUN:
+            why = _NOT_STARTED[code]
+            if code == 127 and program and "/" in program:
+                why = f"stat {program}: no such file or directory"
+            unstarted = not_found(program, why) if program and why else ""
         for path, real in outputs.items():
             self._call("cp", f"{name}:{path}", real)  # one that is not there has no output
         self._call("rm", "--force", "--volumes", name)
-        return has_run
+        return unstarted
 
-    def _exit_code(self, name: str) -> str:
-        return self._call("inspect", "--format", "{{.State.ExitCode}}", name).strip()
+    def _state(self, name: str) -> str:
+        return self._call("inspect", "--format", "{{.State.Status}}", name).strip()
 
     def _call(self, *words: str) -> str:
         return call([*self.command, *words])
@@ -161,6 +175,12 @@ def call(words: Sequence[str]) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return ended.stdout.decode(errors="replace")
+
+
+def last_line(words: str) -> str:
+    """Return the last line of what podman or docker say, which is why it did not work."""
+    lines = [line for line in words.splitlines() if line.strip() and "run --help" not in line]
+    return lines[-1] if lines else "the container did not start"
 
 
 def remove_containers(directory: str) -> None:

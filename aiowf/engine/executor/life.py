@@ -10,6 +10,7 @@ from attrs import define, evolve, field
 from aiowf.engine.executor.child import Child, spawn
 from aiowf.engine.executor.command import NOT_FOUND, CommandNotFoundError
 from aiowf.engine.executor.contained import prepare_container
+from aiowf.engine.executor.containers import last_line
 from aiowf.engine.executor.files import (
     OutputTooLargeError,
     read_message,
@@ -29,6 +30,8 @@ _LAST_BYTES = 2048
 _LAST_LINES = 80
 _START_ERROR = 128
 _SAVE_ERROR = 64
+# What a pod that was killed while it waited ends with: 128 + SIGTERM.
+NEVER_STARTED = PodResult(exit_code=143, reason="Error")
 
 
 @define(eq=False)
@@ -52,10 +55,13 @@ class Life:
     room: str | None = field(default=None, init=False)
     # What it was started with; None before.
     _prepared: Prepared | None = field(default=None, init=False)
-    # False if podman or docker could not run what it was to run; known in the end.
-    _has_run: bool = field(default=True, init=False)
     # While its image is pulled.
     _pulling: "asyncio.Task[None] | None" = field(default=None, init=False)
+    # Why podman or docker could not run what it was to run, "" if the log says so; None: they have.
+    # Known in the end.
+    _unstarted: str | None = field(default=None, init=False)
+    # While its image is built; cancelled when somebody wants the pod's end.
+    _build: "asyncio.Future[bytes] | None" = field(default=None, init=False)
     # The process, as long as it runs.
     _child: Child | None = field(default=None, init=False)
     # The shortest grace that was given by those who wanted its end; None: nobody did.
@@ -86,6 +92,8 @@ class Life:
             self._pulling.cancel()
         if self.turn and not self.turn.done():
             self.turn.set_result(False)
+        if self._build:
+            self._build.cancel()
         if self._child:
             self._end(self._child, grace)
 
@@ -109,10 +117,12 @@ class Life:
         Returns:
             Its exit code, or the result if it could not be started.
         """
+        if (unbuilt := await self._build_image()) is not None:
+            return unbuilt
         try:
             child: Child = await self.setting.offload(self._start)
         except CommandNotFoundError as error:
-            return PodResult(exit_code=NOT_FOUND, message=str(error), reason="Error")
+            return _not_found(str(error))
         except OSError as error:
             return _start_error(error.strerror or str(error))
         except (VolumeError, ValueError) as error:  # ValueError: a NUL in a text.
@@ -139,9 +149,10 @@ class Life:
         self.log.close()
         result: PodResult = await self.setting.offload(partial(self._collect, end))
         policy = self.pod.container.termination_message_policy
-        if not self._has_run:  # podman or docker has said why in the log
-            words = (await self._last_words()).splitlines()
-            return _start_error(words[-1] if words else "the container did not start")
+        if self._unstarted:
+            return _not_found(self._unstarted)
+        if self._unstarted == "":
+            return _start_error(last_line(await self._last_words()))
         if result.exit_code and not result.message and policy == "FallbackToLogsOnError":
             return evolve(result, message=await self._last_words())
         return result
@@ -152,6 +163,30 @@ class Life:
         while more := await self.log.read(offset, self.setting.offload):
             words, offset = words + more, offset + len(more)
         return "\n".join(words.decode(errors="replace").splitlines()[-_LAST_LINES:])
+
+    async def _build_image(self) -> PodResult | None:
+        """Have the pod's image built, if it is built here; return why it cannot run."""
+        builds = self.setting.builds
+        if not builds or not self._is_contained:
+            return None
+        self._build = builds.build(str(self.pod.container.image))
+        if self._build is None:
+            return None
+        if not self.is_doomed:
+            await asyncio.wait((self._build,))
+        build, self._build = self._build, None
+        if self.is_doomed:
+            build.cancel()
+            return NEVER_STARTED
+        if said := build.result():
+            self.log.append(said)
+            return _start_error(last_line(said.decode(errors="replace")))
+        return None
+
+    @property
+    def _is_contained(self) -> bool:
+        containers, container = self.setting.containers, self.pod.container
+        return containers is not None and containers.takes(container, self.setting.images)
 
     def _start(self) -> Child:
         self.room = self.setting.rooms.take()
@@ -167,7 +202,7 @@ class Life:
 
     def _prepare(self, room: str) -> Prepared:
         containers = self.setting.containers
-        if containers and containers.takes(self.pod.container, self.setting.images):
+        if containers and self._is_contained:
             return prepare_container(self.pod, self.setting, containers, room, self.cookie)
         return prepare(self.pod, self.setting, room, self.cookie)
 
@@ -201,7 +236,7 @@ class Life:
     def _collect(self, end: PodResult | int) -> PodResult:
         """Read what the pod has left, and give its directory back. In a thread."""
         if self._prepared and self._prepared.afterwards and isinstance(end, int):
-            self._has_run = self._prepared.afterwards(end)
+            self._unstarted = self._prepared.afterwards(end)
         result = end if isinstance(end, PodResult) else self._result(end)
         if self.room and self.setting.rooms.give_back(self.room):
             self.room = None
@@ -227,6 +262,10 @@ class Life:
             stdout=stdout,
             reason=_reason(code),
         )
+
+
+def _not_found(message: str) -> PodResult:
+    return PodResult(exit_code=NOT_FOUND, message=message, reason="Error")
 
 
 def _start_error(message: str) -> PodResult:

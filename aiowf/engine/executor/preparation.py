@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from aiowf.engine.executor.builds import Builds
 from aiowf.engine.executor.command import arguments, find_program, known_program
 from aiowf.engine.executor.containers import Containers
 from aiowf.engine.executor.environment import container_environment, init_environment
@@ -41,6 +42,7 @@ class Setting:
         pod_environment: Returns variables that the engine gives a pod.
         rooms: The pods' directories.
         containers: How containers are run; None: there are none here.
+        builds: Builds their images; None where there are no containers.
         offload: Runs a function that does file I/O in a thread.
     """
 
@@ -52,6 +54,7 @@ class Setting:
     pod_environment: Callable[[Pod], Mapping[str, str]]
     rooms: Rooms
     containers: Containers | None
+    builds: Builds | None
     offload: Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
@@ -93,7 +96,7 @@ class Prepared:
         directory: Its working directory.
         view: The paths of the pod.
         afterwards: Called with the exit code when the process has ended, in a thread; returns
-            whether what it was to run has run at all.
+            None if what it was to run has run, else why it has not, or "" if the log says so.
     """
 
     arguments: Sequence[str]
@@ -101,7 +104,7 @@ class Prepared:
     environment: Mapping[str, str]
     directory: str
     view: View
-    afterwards: Callable[[int], bool] | None = None
+    afterwards: Callable[[int], str | None] | None = None
 
 
 def prepare(pod: Pod, setting: Setting, directory: str, cookie: str) -> Prepared:

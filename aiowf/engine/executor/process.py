@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from aiowf.engine.directories import remove_tree
+from aiowf.engine.executor.builds import Builds
 from aiowf.engine.executor.command import check_command, notice_of
 from aiowf.engine.executor.containers import Containers
 from aiowf.engine.executor.environment import base_environment, check_environment
 from aiowf.engine.executor.interpreter import interpreter_directories, interpreter_paths
-from aiowf.engine.executor.life import Life
+from aiowf.engine.executor.life import NEVER_STARTED, Life
 from aiowf.engine.executor.log import LogReader, OutputLog
 from aiowf.engine.executor.namespace import Namespaces
 from aiowf.engine.executor.orphans import Orphans
@@ -27,8 +28,6 @@ from aiowf.engine.pod import Pod, PodLog, PodResult
 from aiowf.manifest import Container, ScriptTemplate, Volume
 
 T = TypeVar("T")
-# What a pod that was killed while it waited ends with: 128 + SIGTERM.
-_NEVER_STARTED = PodResult(exit_code=143, reason="Error")
 
 
 class ProcessExecutor:
@@ -72,6 +71,7 @@ class ProcessExecutor:
             pod_environment=pod_environment or (lambda _: {}),
             rooms=Rooms(str(directory)),
             containers=containers,
+            builds=Builds(containers) if containers else None,
             offload=self._offload,
         )
         # How many more pods may run now.
@@ -159,6 +159,8 @@ class ProcessExecutor:
             life.kill(grace=0)
         while self._tasks:
             await asyncio.wait(self._tasks)
+        if self._setting.builds:
+            await self._setting.builds.aclose()
         self._orphans.release()
         self._threads.shutdown(wait=False)
         self._removal.shutdown(wait=False)
@@ -166,7 +168,7 @@ class ProcessExecutor:
     async def _run(self, life: Life, started: Callable[[], None]) -> PodResult:
         try:
             await life.pull()
-            end = await self._live(life, started) if await self._take_turn(life) else _NEVER_STARTED
+            end = await self._live(life, started) if await self._take_turn(life) else NEVER_STARTED
             return await life.bury(end)
         finally:
             life.log.close()
