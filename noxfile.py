@@ -64,7 +64,7 @@ def kafka(session: nox.Session) -> None:
 
 @nox.session
 def containers(session: nox.Session) -> None:
-    """Run pods as real containers, where podman runs; else say why it does not."""
+    """Run pods as real containers, where podman or docker runs; else say why it does not."""
     install(session, "test")
     session.run(*QUIET, "-m", "containers", "tests/containers", "-rs", *session.posargs)
 

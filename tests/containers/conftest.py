@@ -41,15 +41,27 @@ def applications(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def podman(tmp_path_factory: pytest.TempPathFactory, applications: Path) -> Iterator[list[str]]:
+    """The command of a podman that works here, or the reason why none does."""
+    yield from _working("podman", tmp_path_factory, applications)
+
+
 @pytest.fixture(scope="session", params=["podman", "docker"])
 def command(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, applications: Path
 ) -> Iterator[list[str]]:
     """The command of a podman, and of a docker, that works here, or the reason why none does."""
-    if shutil.which(request.param) is None or not os.path.exists(BUSYBOX):
-        pytest.skip(f"{request.param} and a static busybox are not installed")
-    home = tmp_path_factory.mktemp(request.param)
-    start = _podman if request.param == "podman" else _docker
+    yield from _working(request.param, tmp_path_factory, applications)
+
+
+def _working(
+    name: str, tmp_path_factory: pytest.TempPathFactory, applications: Path
+) -> Iterator[list[str]]:
+    if shutil.which(name) is None or not os.path.exists(BUSYBOX):
+        pytest.skip(f"{name} and a static busybox are not installed")
+    home = tmp_path_factory.mktemp(name)
+    start = _podman if name == "podman" else _docker
     with start(home) as words:
         context = str(applications / "samples" / "tasks" / "sum")
         for step in (
@@ -58,8 +70,7 @@ def command(
         ):
             ended = subprocess.run([*words, *step], capture_output=True, text=True, timeout=100)
             if ended.returncode != 0:
-                why = ended.stderr.strip()[-300:]
-                pytest.skip(f"{request.param} runs no containers here: {why}")
+                pytest.skip(f"{name} runs no containers here: {ended.stderr.strip()[-300:]}")
         yield words
 
 
@@ -67,10 +78,9 @@ def command(
 def _podman(home: Path) -> Iterator[list[str]]:
     """Return the command of a podman with a storage of its own."""
     (home / "containers.conf").write_text(CONF)
-    os.environ["CONTAINERS_CONF"] = str(home / "containers.conf")
+    os.environ["CONTAINERS_CONF"] = str(home / "containers.conf")  # for what these tests start
     places = ["--root", str(home / "root"), "--runroot", str(home / "run")]
     yield ["podman", *places, "--storage-driver", "vfs"]
-    del os.environ["CONTAINERS_CONF"]
 
 
 @contextmanager
@@ -92,6 +102,9 @@ def _docker(home: Path) -> Iterator[list[str]]:
             yield ["docker", "--host", host]
         finally:
             daemon.terminate()
+            daemon.wait(60)
+            # It stays mounted where a container had the network of this machine.
+            subprocess.run(["umount", home / "exec-root/netns/default"], capture_output=True)
 
 
 def _wait_for(daemon: "subprocess.Popen[bytes]", asking: list[str], log: Path) -> None:

@@ -17,6 +17,8 @@ from aiowf.engine.executor.containers import LABEL
 
 pytestmark = pytest.mark.containers
 
+UNIFIED = Path("/sys/fs/cgroup/cgroup.controllers").exists()  # cgroups v2
+
 
 async def some(command: list[str], *, wanted: bool) -> None:
     """Wait until there are containers, or none; there is nobody who would tell."""
@@ -78,7 +80,9 @@ async def test_command_files_and_limits(command: list[str], applications: Path) 
     assert result.message == "main: Error (exit code 3)"
     [node] = result.workflow.status.nodes.values()
     [limit] = node.outputs.parameters
-    assert str(64 * 2**20) == limit.value
+    # Podman says that it leaves limits out where a user may set none (cgroups v1).
+    if os.geteuid() == 0 or UNIFIED:
+        assert str(64 * 2**20) == limit.value
 
 
 async def test_a_container_is_killed_with_its_workflow(
@@ -130,7 +134,7 @@ async def test_a_user_without_rights_has_its_own_directory_and_no_other(
 async def test_what_the_client_says_and_what_the_program_says(
     command: list[str], applications: Path
 ) -> None:
-    """A program may end with the client's own codes; an image that cannot be built was never run."""
+    """A program may end with the client's codes; an image that cannot be built was never run."""
     broken = applications / "samples" / "tasks" / "broken"
     broken.mkdir(exist_ok=True)
     (broken / "Dockerfile").write_text("FROM samples-sum\nRUN exit 7\n")
@@ -172,7 +176,7 @@ async def test_a_command_that_the_image_does_not_have(
 
 
 async def test_an_image_is_built_once(command: list[str], applications: Path) -> None:
-    """Pods that begin together share a build, and later ones take it; one that failed is repeated."""
+    """Pods share a build, and later ones take it; one that failed is tried again."""
     task = applications / "samples" / "tasks" / "once"
     task.mkdir(exist_ok=True)
     (task / "Dockerfile").write_text("FROM samples-nothing\n")

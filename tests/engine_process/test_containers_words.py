@@ -58,13 +58,13 @@ def test_limits_pull_policy_and_directory(make_pod: MakePod) -> None:
     assert "--pull always --workdir /work" in words
 
 
-def test_an_image_of_the_applications_is_built_first(make_pod: MakePod) -> None:
-    """A shell builds the image, and then becomes what runs it."""
+def test_an_image_of_the_applications_is_not_pulled(make_pod: MakePod) -> None:
+    """It is built, from its directory and under the name that the pod calls it by."""
     containers = Containers(command=("podman",), dockerfiles={"sum": "/apps/a sum"})
-    words = words_of(make_pod, containers)
-    made = "podman build --quiet --tag r.example/sum:1 '/apps/a sum' >/dev/null"
-    assert words.startswith(f'/bin/sh -c {made} || exit 125; exec "$@" sh podman run')
-    assert "--pull" not in words
+    assert "--pull" not in words_of(make_pod, containers)
+    build = ["podman", "build", "--quiet", "--tag", "r.example/sum:1", "/apps/a sum"]
+    assert build == containers.build_command("r.example/sum:1")
+    assert containers.build_command("r.example/other:1") is None
 
 
 @pytest.mark.parametrize(
