@@ -258,9 +258,9 @@ class Gatherer:
 
 
 def _is_method_of_a_value(obj: Any) -> bool:
-    """Tell whether it is what `re.compile(…).match` or `"abc".upper` gives."""
+    """Tell whether it is what `re.compile(…).match`, `"abc".upper` or `dict.fromkeys` gives."""
     owner = getattr(obj, "__self__", None)
-    return isinstance(obj, BuiltinMethodType) and not isinstance(owner, ModuleType | type | None)
+    return isinstance(obj, BuiltinMethodType) and not isinstance(owner, ModuleType | None)
 
 
 def _definition(

@@ -137,6 +137,14 @@ _STANDARD: dict[str, Callable[[Any, Express], str]] = {
     "collections.defaultdict": _called(
         "collections", "defaultdict", lambda v: v.default_factory, dict
     ),
+    "types.SimpleNamespace": lambda v, e: f"__import__('types').SimpleNamespace(**{e(vars(v))})",
+    "string.Template": _called("string", "Template", lambda v: v.template),
+    "_struct.Struct": _called("struct", "Struct", lambda v: v.format),
+    **{
+        f"ipaddress.IPv{version}{what}": _called("ipaddress", f"IPv{version}{what}", str)
+        for version in (4, 6)
+        for what in ("Address", "Interface", "Network")
+    },
 }
 """By the name of the type, so that its module need not be loaded."""
 

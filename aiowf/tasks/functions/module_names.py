@@ -6,7 +6,10 @@ import typing
 from types import GenericAlias, ModuleType, UnionType
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
 from aiowf.errors import ConfigurationError
+from aiowf.manifest.names import nearest
 from aiowf.tasks.functions import origin
 from aiowf.tasks.functions.literals import ATOMS, MUTABLE, CannotTravel
 from aiowf.tasks.functions.names import Use, compiled, outside_names
@@ -48,10 +51,11 @@ def bind(gatherer: "Gatherer", space: Namespace, name: str, use: Use, file: str)
     """
     if name in _OF_EVERY_MODULE:
         return
-    where = f"{file}:{use.line}"
+    used_in = use.file or file
+    where = f"{used_in}:{use.line}"
     if name not in space:
         is_builtin = hasattr(builtins, name) and name not in _INJECTED
-        if is_builtin or use.is_stored or may_be_undefined(space, file, name, use.line):
+        if is_builtin or use.is_stored or may_be_undefined(space, used_in, name, use.line):
             return
         raise ConfigurationError(
             f"{name} is not defined",
@@ -64,7 +68,8 @@ def bind(gatherer: "Gatherer", space: Namespace, name: str, use: Use, file: str)
     if isinstance(obj, ModuleType) or gatherer.ledger.bound.get(key) != id(obj):
         gatherer.ledger.bound[key] = id(obj)
         try:
-            _bind(gatherer, space, name, origin.without_aiowf(obj), use, file)
+            used = evolve(use, file=used_in)
+            _bind(gatherer, space, name, origin.without_aiowf(obj), used, file)
         except CannotTravel as error:
             raise error.as_configuration_error(name, where) from None
 
@@ -132,8 +137,9 @@ def _bind_own(
     space = origin.namespace(source)
     bind(gatherer, space, attribute, use, space.get("__file__") or source)
     obj = origin.without_aiowf(space.get(attribute))
-    if id(obj) in gatherer.ledger.places:
-        expression = gatherer.express(obj)
+    place = gatherer.ledger.places.get(id(obj))
+    if place:
+        expression = gatherer.ledger.use(place)
     else:
         expression = origin.imported_expression(source, attribute)
     gatherer.ledger.state(f"module({module!r}).{name} = {expression}")
@@ -163,8 +169,12 @@ def _bind_parts(gatherer: "Gatherer", module: str, name: str, obj: ModuleType, u
         if not chain:
             raise CannotTravel(f"your own module {obj.__name__}, used as a value")
         if chain[0] not in vars(obj):
-            raise CannotTravel(f"a module without the attribute {chain[0]}")
-        inner = Use(use.line, use.when_defined, {chain[1:]})
+            raise ConfigurationError(
+                f"{name} has no attribute {chain[0]}",
+                where=f"{use.file}:{use.line}",
+                hint=nearest(chain[0], vars(obj)),
+            )
+        inner = Use(use.line, use.when_defined, {chain[1:]}, file=use.file)
         bind(gatherer, vars(obj), chain[0], inner, file)
     gatherer.ledger.state(f"module({module!r}).{name} = module({obj.__name__!r})")
 

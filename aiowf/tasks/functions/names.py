@@ -42,6 +42,8 @@ class Use:
     """Whether a `global` statement lets the source set it."""
     optional: bool = False
     """Whether only an annotation uses it."""
+    file: str = ""
+    """The file of that line, where the name is looked for in another one."""
 
 
 def compiled(text: str, file: str) -> CodeType:

@@ -80,11 +80,14 @@ class SourceFile:
         return b"".join(rows).decode()
 
     def imported(self, name: str, package: str | None) -> Iterator[Imported]:
-        """Yield what import statements of the file bind the name to, the last one first."""
+        """Yield what import statements of the file bind the name to, the last one first.
+
+        Those of all names (`*`) come after those of this one.
+        """
         outer, inner = self.imports.get(name, ()), self.local_imports.get(name, ())
-        for node in (*reversed(outer), *reversed(inner)):
+        for node in (*reversed(outer), *reversed(inner), *reversed(self.imports.get("*", ()))):
             for alias in node.names:
-                if (alias.asname or alias.name.partition(".")[0]) != name:
+                if (alias.asname or alias.name.partition(".")[0]) not in (name, "*"):
                     continue
                 if isinstance(node, ast.Import):
                     module = alias.name if alias.asname else name
@@ -94,7 +97,7 @@ class SourceFile:
                     module = resolve_name("." * node.level + (node.module or ""), package)
                 except ImportError:
                     continue
-                yield Imported(module, alias.name, node.lineno)
+                yield Imported(module, alias.name.replace("*", name), node.lineno)
 
 
 def first_line(node: Definition) -> int:

@@ -1,9 +1,16 @@
 # ruff: noqa
 """What modules of libraries do at their top, and functions that need it."""
 
+import ipaddress
 import re
+import string
+import struct
 from collections import namedtuple
 from typing import Any
+
+import functions_sample_other as other
+from functions_sample_other import *
+from functions_sample_other import OTHERS_LOCK
 
 try:
     from nowhere_at_all import speedup
@@ -37,6 +44,35 @@ class Size(namedtuple("Size", "w h")):
 
 def named_tuples() -> list[int]:
     return [Point(1, 2).total(), Point(1, 2)._replace(x=5).x, Size(2, 3).area(), _Base(7, 8).y]
+
+
+keyed = dict.fromkeys
+GREETING = string.Template("hello $who")
+HEAD = struct.Struct("<I")
+NETWORK = ipaddress.ip_network("10.0.0.0/30")
+
+
+def constants_of_the_library() -> list[Any]:
+    hello = GREETING.substitute(who="you")
+    return [keyed("ab"), hello, HEAD.pack(1).hex(), NETWORK.num_addresses, SPACE.one]
+
+
+def names_of_a_star() -> list[Any]:
+    return [str(Names), same_name(), Far(3).x]
+
+
+def locked() -> bool:
+    with OTHERS_LOCK:
+        return True
+
+
+def locked_there() -> bool:
+    with other.OTHERS_LOCK:
+        return True
+
+
+def misspelt() -> str:
+    return other.same_nam()  # type: ignore[attr-defined]
 
 
 digits = re.compile(r"\d+").findall

@@ -1,6 +1,12 @@
 """A second module, with names that the first one has as well."""
 
+import threading
 from dataclasses import dataclass
+from types import SimpleNamespace
+
+Names = list[str]
+SPACE = SimpleNamespace(one=[1])
+OTHERS_LOCK = threading.Lock()
 
 
 @dataclass

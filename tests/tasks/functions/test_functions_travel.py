@@ -52,6 +52,8 @@ from aiowf.tasks.functions import ship
         (idioms.circle_of_classes, ()),
         (idioms.class_attributes, ()),
         (idioms.plugins, ()),
+        (idioms.constants_of_the_library, ()),
+        (idioms.names_of_a_star, ()),
         (sample.rows_made, ()),
         (sample.FACTORS[1], (4,)),
         (math.sqrt, (4,)),
@@ -212,15 +214,19 @@ def load_source(text: str, name: str) -> dict[str, Any]:
         (sample.undefined, "not_there", "return not_there"),
         (sample.badly_guarded, "never_there", "return never_there"),
         (sample.generates, "generates", "def generates"),
+        (idioms.locked, "OTHERS_LOCK", "with OTHERS_LOCK"),
+        (idioms.locked_there, "OTHERS_LOCK", "with other.OTHERS_LOCK"),
+        (idioms.misspelt, 'did you mean "same_name"', "return other.same_nam()"),
     ],
 )
 def test_what_cannot_travel_is_named(function: Any, name: str, line: str) -> None:
     """The error names the variable and its line in the user's file."""
     with pytest.raises(ConfigurationError, match=name) as caught:
         ship(function)
-    lines = Path(sample.__file__).read_text(encoding="utf-8").split("\n")
+    file = function.__code__.co_filename
+    lines = Path(file).read_text(encoding="utf-8").split("\n")
     number = 1 + next(i for i, text in enumerate(lines) if line in text)
-    assert caught.value.where == f"{sample.__file__}:{number}"
+    assert f"{file}:{number}" == caught.value.where
 
 
 def test_closure_that_cannot_travel() -> None:
