@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from aiowf.client.forms import Forms
 from aiowf.client.settings import DEFAULT_NAMESPACE, ClientSettings
 from aiowf.errors import (
     AiowfWarning,
@@ -55,6 +56,8 @@ class Backend:
     has_engine: bool = False
     # Made for each client: its workflows carry it, and its one watch selects by it.
     session_id: str = field(factory=lambda: secrets.token_hex(8))
+    # Workflows that were rendered here: what renders alike need not be rendered again.
+    forms: Forms = field(factory=Forms, init=False)
     # Claims of which nobody could be asked; each is warned of once.
     _unknown_claims: set[str] = field(factory=set, init=False)
 
@@ -178,6 +181,14 @@ class Backend:
             if self.engine is None:
                 env += kafka.pod_variables(signs=self.settings.reply_key is not None)
         return ReplyTarget(env=tuple(env), notify=notify, values=values)
+
+    @property
+    def reply_place(self) -> tuple[str, int] | None:
+        """Return what decides, in this client, how a workflow that replies is rendered."""
+        if self.channel is None:
+            return None
+        place = self.channel.place
+        return place.topic, place.partition
 
     def reply_annotations(self) -> dict[str, str]:
         """Return what a later client needs in order to read the replies again."""

@@ -57,7 +57,7 @@ async def outcomes(run: "Run[Any]") -> AsyncGenerator[Outcome[Any], None]:
                         yield await _outcome(run, task, raw, event)
             accept(run, await subscription.ended())
             message = event.message if event else ""
-            for task in run._plan.decoders if run._plan else ():
+            for task in run._plan.terms.decoders if run._plan else ():
                 if task not in told:
                     yield Outcome(task, error=_not_run(run, task, message))
 
@@ -125,7 +125,7 @@ def _is_complete(run: "Run[Any]", task: str, raw: Raw, event: WatchEvent) -> boo
     """
     if raw.get("phase") != "Succeeded" or event.is_final:
         return True
-    return _returned(raw) is not None or not (run._plan and task in run._plan.decoders)
+    return _returned(raw) is not None or not (run._plan and task in run._plan.terms.decoders)
 
 
 def _returned(raw: Raw) -> str | None:
@@ -136,7 +136,7 @@ def _returned(raw: Raw) -> str | None:
 async def _outcome(run: "Run[Any]", task: str, raw: Raw, event: WatchEvent) -> Outcome[Any]:
     if raw.get("phase") != "Succeeded":
         return Outcome(task, error=await _failure(run, task, raw, _nodes_of(event)))
-    decoder = run._plan.decoders.get(task) if run._plan else json.loads
+    decoder = run._plan.terms.decoders.get(task) if run._plan else json.loads
     if decoder is None:
         return Outcome(task)
     text: str | bytes | None = _returned(raw)

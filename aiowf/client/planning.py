@@ -3,12 +3,13 @@
 import hashlib
 import math
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from attrs import field, frozen
 
+from aiowf.client.forms import WINDOW_SECONDS, Form, Terms, make_form
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import (
     ObjectMeta,
@@ -17,12 +18,10 @@ from aiowf.manifest import (
     Workflow,
     dumps,
     structure,
-    unstructure,
 )
-from aiowf.manifest.checks import check_size, check_workflow
 from aiowf.manifest.fields import evolve
 from aiowf.manifest.names import MAX_LABEL, dns_label
-from aiowf.manifest.rendering import Renderable, ReplyTarget, Submission
+from aiowf.manifest.rendering import Renderable, Submission
 from aiowf.manifest.spelling import check_fields
 from aiowf.wire import labels
 
@@ -33,7 +32,6 @@ _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _SUFFIX = 10
 # An answer that was lost is looked for this long, or for this share of the workflow's time to live:
 # a workflow that ran and was deleted meanwhile must not be taken for one that never ran.
-WINDOW_SECONDS = 60.0
 _SHARE_OF_TTL = 0.5
 CREATE = "WorkflowService_CreateWorkflow"
 SUBMIT = "WorkflowService_SubmitWorkflow"
@@ -47,17 +45,13 @@ class Plan:
         name: The full name of the workflow.
         key: What tells our workflow from another of the same name.
         durable: Whether the name comes from an `id`: a workflow that is there already is ours too.
-        decoders: Task name → what reads its return value.
-        wants_files: Whether files of the shared directory come back.
-        wants_notice: Whether its exit handler tells this client of the end.
+        terms: What does not differ between submissions.
     """
 
     name: str
     key: str
     durable: bool = False
-    decoders: Mapping[str, Callable[[str | bytes], Any]] = field(factory=dict)
-    wants_files: bool = False
-    wants_notice: bool = False
+    terms: Terms = field(factory=Terms)
 
 
 @frozen(kw_only=True)
@@ -68,13 +62,11 @@ class Parcel:
         plan: What is known of it when it was sent.
         operation: The server's operation that creates it.
         body: The body of the request.
-        window: Seconds after the first sending in which it may be sent once more.
     """
 
     plan: Plan
     operation: str = CREATE
     body: bytes = field(repr=False)
-    window: float = WINDOW_SECONDS
 
 
 def full_name(prefix: str, id: str | None) -> str:
@@ -102,6 +94,10 @@ def window_of(ttl: TTLStrategy | None) -> float:
     told = (ttl.seconds_after_completion, ttl.seconds_after_success, ttl.seconds_after_failure)
     shortest = min((each for each in told if each is not None), default=math.inf)
     return min(WINDOW_SECONDS, _SHARE_OF_TTL * shortest)
+
+
+def _ttl_of(workflow: Workflow) -> TTLStrategy | None:
+    return workflow.spec.ttl_strategy if workflow.spec else None
 
 
 def name_of_operation(op: Renderable, id: str | None = None) -> str:
@@ -141,28 +137,45 @@ async def plan_operation(
     Raises:
         ConfigurationError: It cannot be rendered, or Argo would refuse it; nothing was sent.
     """
-    is_sync, wants_files = op.is_sync, op.wants_files
-    reply = backend.reply_target(is_sync=is_sync, wants_files=wants_files)
-    claims: dict[str, bool] = {}
-    for claim in op.claims:
-        claims[claim] = await backend.claim_exists(claim)
-    submission = Submission(
-        workflow_name=name,
-        claims=claims,
-        reply=reply,
-        runtime_image=backend.runtime_image,
-        deadline=math.ceil(timeout) if timeout is not None and is_sync else None,
-    )
-    plan = Plan(
-        name=name,
-        key=idempotency_key(op.name, id),
-        durable=id is not None,
+    claims = {claim: await backend.claim_exists(claim) for claim in op.claims}
+    deadline = math.ceil(timeout) if timeout is not None and op.is_sync else None
+    key = idempotency_key(op.name, id)
+    shape, parts = _shape(op)
+    where = backend.reply_place, deadline, tuple(claims.items()), shape
+    form = None if shape is None else backend.forms.find(where, parts)
+    if form is None:
+        submission = Submission(
+            workflow_name=name,
+            claims=claims,
+            reply=backend.reply_target(is_sync=op.is_sync, wants_files=op.wants_files),
+            runtime_image=backend.runtime_image,
+            deadline=deadline,
+        )
+        form = _form_of(op, submission, key, parts, backend)
+        if shape is not None:
+            backend.forms.keep(where, form)
+    return _filled(form, name, key, parts, backend, id=id)
+
+
+def _shape(op: Renderable) -> tuple[Hashable, Sequence[bytes]]:
+    """Return what operations that render alike have in common, and JSON of what they have not."""
+    found = op.shape
+    return (None, ()) if found is None else (found[0], [orjson.dumps(part) for part in found[1]])
+
+
+def _form_of(
+    op: Renderable, submission: Submission, key: str, parts: Sequence[bytes], backend: "Backend"
+) -> Form:
+    workflow = op.to_workflow(backend.profile, submission=submission)
+    reply = submission.reply
+    terms = Terms(
+        window=window_of(_ttl_of(workflow)),
         decoders=op.decoders,
-        wants_files=wants_files,
+        wants_files=op.wants_files,
         wants_notice=reply is not None and reply.notify,
+        replies=reply is not None,
     )
-    rendered = op.to_workflow(backend.profile, submission=submission)
-    return _parcel(rendered, plan, backend, id=id, replies=reply)
+    return make_form(workflow, submission.workflow_name, key, parts, terms=terms)
 
 
 def plan_workflow(
@@ -184,8 +197,9 @@ def plan_workflow(
         )
     name = meta.name or full_name(str(meta.generate_name), id)
     key = idempotency_key(meta.name or str(meta.generate_name), id)
-    plan = Plan(name=name, key=key, durable=id is not None)
-    return _parcel(workflow, plan, backend, id=id)
+    workflow = evolve(workflow, metadata=evolve(meta, name=name))
+    form = make_form(workflow, name, key, terms=Terms(window=window_of(_ttl_of(workflow))))
+    return _filled(form, name, key, (), backend, id=id)
 
 
 def as_workflow(workflow: Workflow | Mapping[str, Any]) -> Workflow:
@@ -231,6 +245,7 @@ def plan_template(
         name=dns_label(name, "name"),
         key=idempotency_key(options.name or prefix, id),
         durable=id is not None,
+        terms=Terms(window=window_of(ttl)),
     )
     own = f"{labels.SESSION}={backend.session_id},{labels.IDEMPOTENCY_KEY}={plan.key}"
     body = {
@@ -242,7 +257,7 @@ def plan_template(
             labels=f"{options.labels},{own}" if options.labels else own,
         ),
     }
-    return Parcel(plan=plan, operation=SUBMIT, body=dumps(body), window=window_of(ttl))
+    return Parcel(plan=plan, operation=SUBMIT, body=dumps(body))
 
 
 def check_id(id: str | None) -> None:
@@ -255,41 +270,13 @@ def check_id(id: str | None) -> None:
         raise ConfigurationError(f"id={id!r}: it is a string that is not empty")
 
 
-def _parcel(
-    workflow: Workflow,
-    plan: Plan,
-    backend: "Backend",
-    *,
-    id: str | None = None,
-    replies: ReplyTarget | None = None,
+def _filled(
+    form: Form, name: str, key: str, parts: Sequence[bytes], backend: "Backend", *, id: str | None
 ) -> Parcel:
-    if workflow.metadata is None or workflow.metadata.name != plan.name:
-        meta = workflow.metadata or ObjectMeta()
-        workflow = evolve(workflow, metadata=evolve(meta, name=plan.name))
-    # What is added is right by itself, and so it goes into the data, behind the checks.
-    data = unstructure(workflow)
-    data.setdefault("apiVersion", "argoproj.io/v1alpha1")
-    data.setdefault("kind", "Workflow")
-    _add(
-        data["metadata"],
-        "labels",
-        {labels.SESSION: backend.session_id, labels.IDEMPOTENCY_KEY: plan.key},
-    )
-    notes = backend.reply_annotations() if replies is not None else {}
+    notes = backend.reply_annotations() if form.terms.replies else {}
     if id is not None:
         notes[labels.DURABLE_ID] = id
-    if notes:
-        _add(data["metadata"], "annotations", notes)
-    spec = data.setdefault("spec", {})
-    _add(spec.setdefault("podMetadata", {}), "labels", {labels.OPERATION_ID: plan.key})
-    text = orjson.dumps(data, default=unstructure)
-    check_workflow(workflow, text)
-    body = b'{"workflow":%b}' % text
-    check_size(body)
-    ttl = workflow.spec.ttl_strategy if workflow.spec else None
-    return Parcel(plan=plan, body=body, window=window_of(ttl))
-
-
-def _add(data: dict[str, Any], key: str, more: Mapping[str, str]) -> None:
-    """Add labels or annotations to metadata in JSON data."""
-    data[key] = {**(data.get(key) or {}), **more}
+    tags = {labels.SESSION: backend.session_id, labels.IDEMPOTENCY_KEY: key}
+    body = form.fill(name, key, parts, tags=tags, notes=notes)
+    plan = Plan(name=name, key=key, durable=id is not None, terms=form.terms)
+    return Parcel(plan=plan, body=body)

@@ -75,7 +75,7 @@ async def settle(run: "Run[Any]", end: Awaitable[object]) -> Settled:
 async def settled_by_end(run: "Run[Any]") -> Settled:
     """Return the outcome of a run that has ended, and of which no pod sends anything."""
     workflow = await _look(run)
-    is_wanted = run._plan is not None and run._plan.wants_files
+    is_wanted = run._plan is not None and run._plan.terms.wants_files
     return Settled(workflow, files_of(workflow) if is_wanted else None)
 
 
@@ -121,7 +121,7 @@ async def _after_notice(
         if _is_final(workflow):
             is_done = not wants_files or nodes.verdict(workflow).phase != "Succeeded"
             return Settled(workflow) if is_done else None
-    returns = run._plan is not None and run._plan.decoders
+    returns = run._plan is not None and run._plan.terms.decoders
     if workflow is None or status != "Succeeded" or wants_files or returns:
         return None
     return Settled(workflow, is_early=True)

@@ -56,7 +56,7 @@ async def send(parcel: Parcel, backend: "Backend", namespace: str, pace: Pace) -
 
     After a failure that leaves open whether the server has it, the server is asked until it says
     so, before it is sent again; with the full name and the idempotency label the answer is certain.
-    That may go on for `parcel.window` after the first sending, and no longer: by then a workflow
+    That may go on for `terms.window` after the first sending, and no longer: by then a workflow
     that was created may have run and been deleted.
 
     Raises:
@@ -106,7 +106,7 @@ async def send(parcel: Parcel, backend: "Backend", namespace: str, pace: Pace) -
                 raise
             problem = error
         if doubt is None:
-            window_ends = sent_at + parcel.window
+            window_ends = sent_at + parcel.plan.terms.window
         doubt = problem
         found = await _find(parcel, backend, namespace, problem, window_ends)
         if found is not None:

@@ -115,7 +115,7 @@ async def _accepted_end(run: "Run[Any]", subscription: "Subscription") -> None:
 
 
 async def _built(run: "Run[Any]", settled: Settled) -> "Result[Any]":
-    decoders = run._plan.decoders if run._plan else decoders_of(settled.workflow)
+    decoders = run._plan.terms.decoders if run._plan else decoders_of(settled.workflow)
     meta = settled.workflow.metadata or ObjectMeta()
     fetched = {
         task: await run._client.backend.fetch_value(meta, task, value)

@@ -155,10 +155,13 @@ class Watching:
     def pending(self, run: "Run[Any]") -> Pending | None:
         """Return what is to come for a run by the reply channel, or None if nothing is."""
         plan = run._plan
-        if plan is None or not (plan.wants_files or plan.wants_notice) or self.replies is None:
+        if plan is None or self.replies is None:
+            return None
+        files = plan.terms.wants_files
+        if not (files or plan.terms.wants_notice):
             return None
         if run._pending is None:
-            run._pending = self.replies.expect(run.name, files=plan.wants_files)
+            run._pending = self.replies.expect(run.name, files=files)
         return run._pending
 
     def unexpect(self, run: "Run[Any]") -> None:

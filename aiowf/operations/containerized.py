@@ -1,12 +1,13 @@
 """Operations that become workflows: their options, their checks, their manifests."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import timedelta
+from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from aiowf.errors import ConfigurationError
 from aiowf.manifest import PodGC, TTLStrategy, Workflow, converter, dumps, unstructure
@@ -15,7 +16,7 @@ from aiowf.manifest.rendering import Submission
 from aiowf.manifest.showing import Shown
 from aiowf.operations.checks import check_operation
 from aiowf.operations.context import PodExecutionContext, as_contexts
-from aiowf.operations.flow import Flow
+from aiowf.operations.flow import NO_FLOW, Flow
 from aiowf.operations.lifecycle import (
     DEFAULT_TTL,
     Default,
@@ -161,6 +162,27 @@ class ContainerizedOperation(Shown, ManagedOperation):
             if (decoder := task.decoder) is not None
         }
 
+    @property
+    def shape(self) -> tuple[Hashable, tuple[Any, ...]] | None:
+        """What decides how the workflow comes out, and the parts in which it may differ."""
+        cls = self.__class__
+        if self._flow is not NO_FLOW or cls.to_workflow is not ContainerizedOperation.to_workflow:
+            return None
+        if self.shared_template is not None or self.spec_overrides is not EMPTY:
+            return None  # of overrides 1 and True are equal, and do not render alike
+        said = vars(self)
+        key: list[Hashable] = [cls, self.entrypoint, *[said[name] for name in _options(cls)]]
+        parts: list[Any] = []
+        for group in self.groups:
+            for task in group:
+                shape = task.shape
+                if shape is None:
+                    return None
+                key.append(shape[0])
+                parts += shape[1]
+            key.append(None)  # the group ends
+        return tuple(key), tuple(parts)
+
     def to_workflow(
         self, profile: Profile | None = None, *, submission: Submission | None = None
     ) -> Workflow:
@@ -206,6 +228,13 @@ class ContainerizedOperation(Shown, ManagedOperation):
             orjson.loads(self.to_json(profile)), sort_keys=False, allow_unicode=True
         )
         return text
+
+
+@cache
+def _options(cls: type) -> tuple[str, ...]:
+    """Return the fields of an operation, but for its name and its tasks."""
+    own = {"name", "task", "tasks", "_flow"}
+    return tuple(each.name for each in fields(cls) if each.name not in own)
 
 
 async def _client_or_current(client: "Client | None") -> "Client":

@@ -11,7 +11,7 @@ from aiowf.tasks.functions.pod.embedding import embedded
 from aiowf.tasks.options import EnvValue, TaskOptions, check_text
 from aiowf.tasks.rendering import TaskContext
 from aiowf.tasks.resources import Resources
-from aiowf.tasks.task import InlinedTask
+from aiowf.tasks.task import InlinedTask, Shape
 from aiowf.tasks.volumes import Volume
 from aiowf.wire.inert import bash_source, python_code
 from aiowf.wire.labels import OUTPUT_STDOUT_ENV
@@ -65,6 +65,13 @@ class BashTask(InlinedTask[None]):  # type: ignore[override]
         if not isinstance(source, str):
             raise ConfigurationError(f"{source!r:.80} is no Bash source", where="source")
         self._put(source=check_text(source, "source"))
+
+    @property
+    def shape(self) -> Shape | None:
+        """What decides how the template comes out, and its source."""
+        if self.__class__ is not BashTask:
+            return None
+        return self._shape_with(None, bash_source(self.source))
 
     def body(self, context: TaskContext, parts: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the fields of the Template that are this type's own."""

@@ -2,7 +2,7 @@
 
 import shlex
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from attrs import frozen
@@ -14,8 +14,9 @@ from aiowf.tasks.reference import Reference
 from aiowf.tasks.rendering import Input, TaskContext, text_of
 from aiowf.tasks.resources import Resources
 from aiowf.tasks.runtime import RUNTIME_COMMAND, runtime_image
-from aiowf.tasks.task import ContainerizedTask
+from aiowf.tasks.task import ContainerizedTask, Shape
 from aiowf.tasks.volumes import Volume
+from aiowf.wire.inert import env_value
 
 Words = tuple[str | Reference, ...]
 Command = str | Sequence[str | int | float | Reference]
@@ -70,6 +71,12 @@ class _CommandTask(ContainerizedTask[None]):
     def inputs(self) -> tuple[Input, ...]:
         """The values of earlier tasks that it takes."""
         return Input.of_texts((*self.env.values(), *self._texts))
+
+    def _shape_of(self, own: Hashable, *lines: Words | None) -> Shape | None:
+        """Return the shape of a task with these parts of a command line."""
+        parts = [list(map(env_value, map(str, words))) for words in lines if words]
+        said = tuple(bool(words) if words is not None else None for words in lines)
+        return self._shape_with((self.needs_left_brace, own, said), *parts)
 
     def _rendered(self, words: Words | None) -> tuple[str, ...] | None:
         if words is None:
@@ -138,6 +145,13 @@ class CustomTask(_CommandTask):  # type: ignore[override]
     def _texts(self) -> Words:
         return (*(self.command or ()), *(self.args or ()))
 
+    @property
+    def shape(self) -> Shape | None:
+        """What decides how the template comes out, and its command line."""
+        if self.__class__ is not CustomTask:
+            return None
+        return self._shape_of(self.image_name, self.command, self.args)
+
     def body(self, context: TaskContext, parts: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the fields of the Template that are this type's own."""
         container = Container(
@@ -199,6 +213,11 @@ class CommandBasedTask(_CommandTask):  # type: ignore[override]
     def _texts(self) -> Words:
         return self.command
 
+    @property
+    def shape(self) -> Shape | None:
+        """What decides how the template comes out, and its command line."""
+        return self._shape_of(None, self.command) if self.__class__ is CommandBasedTask else None
+
     def body(self, context: TaskContext, parts: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the fields of the Template that are this type's own."""
         command = self._rendered(self.command)
@@ -239,6 +258,11 @@ class SendResultTask(ContainerizedTask[None]):
             options=options,
             **env_variables,
         )
+
+    @property
+    def shape(self) -> Shape | None:
+        """What decides how the template comes out."""
+        return self._shape_with(None) if self.__class__ is SendResultTask else None
 
     def body(self, context: TaskContext, parts: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the fields of the Template that are this type's own."""

@@ -25,7 +25,7 @@ from aiowf.tasks.options import EnvValue, TaskOptions
 from aiowf.tasks.reference import Reference
 from aiowf.tasks.rendering import Input, TaskContext
 from aiowf.tasks.resources import Resources
-from aiowf.tasks.task import Decoder, InlinedTask, Task
+from aiowf.tasks.task import Decoder, InlinedTask, Shape, Task
 from aiowf.tasks.volumes import Volume
 from aiowf.wire.labels import (
     OUTPUT_RETURN,
@@ -151,6 +151,14 @@ class _FunctionTask(InlinedTask[T]):  # type: ignore[override]
             and all(getattr(self, name) == getattr(other, name) for name in _SHARED)
             and self._shipped.is_same(other._shipped)
         )
+
+    @property
+    def shape(self) -> Shape | None:
+        """What decides how the template comes out, and its source."""
+        if self.__class__ is not PythonTask:
+            return None
+        source = self._shipped.script(self._call.arguments, requirements=self.requirements)
+        return self._shape_with((self._shipped, self.image), source)
 
     def body(self, context: TaskContext, parts: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the fields of the Template that are this type's own."""

@@ -2,7 +2,7 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -26,10 +26,12 @@ from aiowf.tasks.reference import Reference
 from aiowf.tasks.rendering import Input, TaskContext, render
 from aiowf.tasks.resources import Resources, as_resources
 from aiowf.tasks.volumes import Volume, as_volumes
+from aiowf.wire.inert import env_value
 
 T_co = TypeVar("T_co", covariant=True)
 _name = lru_cache(4096)(task_name)
 Decoder = Callable[[str | bytes], Any]
+Shape = tuple[Hashable, tuple[Any, ...]]
 
 
 @frozen(init=False, slots=False)
@@ -163,6 +165,29 @@ class Task(ABC, Generic[T_co]):
     def decoder(self) -> Decoder | None:
         """What turns the JSON of the task's value into the value; None if it produces none."""
         return None
+
+    @property
+    def shape(self) -> Shape | None:
+        """What decides how the template comes out, and the parts in which it may differ.
+
+        Tasks that take no value of another one, and whose first items are equal, have templates
+        that differ in these parts alone: JSON data that stand in the template as they are. None,
+        for all types that do not say it: nobody knows.
+        """
+        return None
+
+    def _shape_with(self, own: Hashable, *parts: Any) -> Shape | None:
+        """Return the shape of a task, from what its type adds to what all have in common."""
+        if self.template_overrides is not EMPTY:
+            return None  # in which 1 and True are equal, and do not render alike
+        names: tuple[str, ...] = ()
+        if self.env is not EMPTY:
+            values = {name: env_value(str(value)) for name, value in self.env.items()}
+            names = tuple(values)
+            parts = (*({"name": name, "value": values[name]} for name in names), *parts)
+        kind = self.__class__, self.name, self.image_pull_policy, self.retry_limit
+        key = kind, self.resources, self.volume_mounts, self.options, names, own
+        return key, parts
 
     @abstractmethod
     def body(self, context: TaskContext, parts: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -5,11 +5,14 @@ from datetime import timedelta
 from functools import reduce
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+import orjson
+from attrs import evolve
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from schema import validate
 
 from aiowf import operations, tasks
+from aiowf.client.forms import Forms, Terms, make_form
 from aiowf.manifest import EnvVar, Workflow, dumps, structure, unstructure
 from aiowf.manifest.checks import check_workflow
 from aiowf.manifest.rendering import ReplyTarget, Submission
@@ -228,6 +231,80 @@ def test_every_combination_of_options_is_valid(
     validate(data)
     check_workflow(workflow)
     assert structure(data, Workflow) == structure(unstructure(workflow), Workflow)
+
+
+def alike(task: type[tasks.Task[Any]], **own: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return pairs of tasks that differ in what is their own, and in the values of variables."""
+    common = {**task_options, "template_overrides": st.none()}
+    del common["env"]
+    return st.builds(
+        lambda common, names, one, other: tuple(
+            task("t", **common, **mine, env=dict(zip(names, values, strict=False)))
+            for mine, values in (one, other)
+        ),
+        st.fixed_dictionaries(common),
+        st.lists(st.sampled_from("ABC"), max_size=2, unique=True),
+        *[st.tuples(st.fixed_dictionaries(own), st.tuples(tricky, tricky))] * 2,
+    )
+
+
+pair = st.one_of(
+    alike(tasks.BashTask, source=tricky),
+    alike(tasks.PythonTask, func=st.just(compute), args=st.lists(tricky | st.none(), max_size=2)),
+    alike(
+        tasks.CustomTask,
+        image_name=st.just("known"),
+        command=st.none() | words,
+        args=st.none() | words,
+    ),
+    alike(tasks.CommandBasedTask, command=words),
+)
+pairs = st.one_of(
+    st.builds(
+        lambda made, names, pair, options: [
+            made(name, task, **options) for name, task in zip(names, pair, strict=True)
+        ],
+        st.sampled_from(
+            [
+                operations.SingleTaskOperation,
+                operations.DistributedSyncOperation,
+                operations.DistributedSyncOperationWithResults,
+                operations.PipelineOperation,
+            ]
+        ),
+        st.tuples(label, label) | label.map(lambda name: (name, name)),
+        pair,
+        st.fixed_dictionaries({**options, "spec_overrides": st.none()}),
+    ),
+    operation.map(lambda op: [op, op]),
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(ops=pairs, profile=profile, submission=submission)
+def test_a_form_gives_what_rendering_gives(
+    ops: list[operations.ContainerizedOperation], profile: Profile, submission: Submission | None
+) -> None:
+    """What has the shape of another operation has its workflow as well, but for names and parts."""
+    forms = Forms()
+    for op, suffix in ((ops[0], "one0000000"), (ops[1], "two0000000")):
+        found, key = op.shape, f"key-{suffix}"
+        here = evolve(submission or Submission(workflow_name=""), workflow_name=op.name + suffix)
+        shape, parts = found or (None, ())
+        texts = [orjson.dumps(part) for part in parts]
+        name = here.workflow_name
+        rendered = make_form(op.to_workflow(profile, submission=here), name, key, terms=Terms())
+        form = forms.find(shape, texts)
+        if form is None:
+            workflow = op.to_workflow(profile, submission=here)
+            form = make_form(workflow, name, key, texts, terms=Terms())
+            if shape is not None:
+                forms.keep(shape, form)
+        else:
+            event("filled")
+        tags, notes = {"session": "s"}, {"id": "17"}
+        expected = json.loads(rendered.fill(name, key, (), tags=tags, notes=notes))
+        assert expected == json.loads(form.fill(name, key, texts, tags=tags, notes=notes))
 
 
 @settings(max_examples=50)
