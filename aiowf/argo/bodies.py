@@ -1,6 +1,6 @@
 """The bodies of answers: read whole but not without bound, and ended with the session."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import aiohttp
@@ -15,12 +15,16 @@ class Bodies:
     """The bodies that are being read over the connections of a session.
 
     aiohttp closes connections without a word to those who read from them: they are told here.
+
+    Args:
+        gone: Returns why the server is gone for good, or None if it is not known to be.
     """
 
     _open: set[aiohttp.StreamReader]  # none after close
     is_closed: bool  # True for ever after close
 
-    def __init__(self) -> None:
+    def __init__(self, gone: Callable[[], AiowfError | None] | None = None) -> None:
+        self._gone = gone
         self._open = set()
         self.is_closed = False
 
@@ -34,8 +38,10 @@ class Bodies:
             raise _closed()
 
     def reason(self, error: AiowfError) -> AiowfError:
-        """Return why something failed: the close of the session comes before all else."""
-        return _closed() if self.is_closed else error
+        """Return why something failed: that the session is closed, or the server gone, is why."""
+        if self.is_closed:
+            return _closed()
+        return (self._gone and self._gone()) or error
 
     @contextmanager
     def reading(self, content: aiohttp.StreamReader) -> Iterator[None]:

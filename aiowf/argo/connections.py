@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable
 
 import aiohttp
 from attrs import frozen
@@ -9,6 +10,7 @@ from attrs import frozen
 from aiowf.argo.bodies import Bodies
 from aiowf.argo.calls import Calls, DirectCalls, SessionCalls
 from aiowf.argo.settings import Settings
+from aiowf.errors import AiowfError
 
 
 @frozen
@@ -35,6 +37,7 @@ class Connections:
         tls: What aiohttp is told about TLS, instead of what the settings say.
         deadline: Seconds for one call.
         limit: Connections that calls use at once; further calls wait for one.
+        gone: Returns why the server is gone for good, or None.
     """
 
     _pools: Pools | None  # None before the first use
@@ -50,6 +53,7 @@ class Connections:
         tls: ssl.SSLContext | bool | None,
         deadline: float,
         limit: int,
+        gone: Callable[[], AiowfError | None] | None = None,
     ) -> None:
         self._settings = settings
         self._given = given
@@ -59,7 +63,7 @@ class Connections:
         self._pools = None
         self._opened = []
         self._opening = asyncio.Lock()
-        self.bodies = Bodies()
+        self.bodies = Bodies(gone)
 
     @property
     def is_closed(self) -> bool:

@@ -57,6 +57,8 @@ class ArgoSession:
         timeout: Seconds for one call, connecting included.
         connections: Connections that calls use at once; further calls wait for one.
         attempts: How often a GET is tried.
+        gone: Asked when a request fails: returns why the server is gone for good, or None if it is
+            not known to be.
 
     Raises:
         ConfigurationError: The server, or the environment, makes no sense.
@@ -79,6 +81,7 @@ class ArgoSession:
         timeout: float = 60.0,
         connections: int = 100,
         attempts: int = 5,
+        gone: Callable[[], AiowfError | None] | None = None,
     ) -> None:
         settings = _settings(server)
         self.settings = attrs.evolve(
@@ -88,7 +91,7 @@ class ArgoSession:
         )
         self._credentials = Credentials(self.settings.token)
         self._connections = Connections(
-            self.settings, given=session, tls=ssl, deadline=timeout, limit=connections
+            self.settings, given=session, tls=ssl, deadline=timeout, limit=connections, gone=gone
         )
         self._timeout = timeout
         self._attempts = attempts
@@ -104,8 +107,13 @@ class ArgoSession:
         self.server = Server(self)
 
     def __repr__(self) -> str:
-        state = " closed" if self._connections.is_closed else ""
+        state = " closed" if self.is_closed else ""
         return f"<ArgoSession {self.settings.server} namespace={self.namespace}{state}>"
+
+    @property
+    def is_closed(self) -> bool:
+        """Return whether it is closed, for ever."""
+        return self._connections.is_closed
 
     @property
     def namespace(self) -> str:

@@ -267,7 +267,7 @@ class Watch:
                 self._version = None
                 self._check.set()
                 return 0.0
-        if isinstance(error, _REFUSALS) and not self._worked:
+        if self._session.is_closed or (isinstance(error, _REFUSALS) and not self._worked):
             raise error
         self._warn("is interrupted", error)
         self._check.set()
@@ -335,6 +335,8 @@ class Watch:
                 await self._reconcile()
                 failures = 0
             except (ArgoError, ConfigurationError) as error:
+                if self._session.is_closed:
+                    raise
                 self._warn("cannot list", error)
                 await asyncio.sleep(delay(failures))
                 failures += 1

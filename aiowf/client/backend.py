@@ -12,6 +12,7 @@ from attrs import define, field
 from aiowf.client.forms import Forms
 from aiowf.client.settings import DEFAULT_NAMESPACE, ClientSettings
 from aiowf.errors import (
+    AiowfError,
     AiowfWarning,
     ConfigurationError,
     EngineError,
@@ -58,6 +59,8 @@ class Backend:
     session_id: str = field(factory=lambda: secrets.token_hex(8))
     # Workflows that were rendered here: what renders alike need not be rendered again.
     forms: Forms = field(factory=Forms, init=False)
+    # Set when the client begins to close.
+    closing: asyncio.Event = field(factory=asyncio.Event, init=False)
     # Claims of which nobody could be asked; each is warned of once.
     _unknown_claims: set[str] = field(factory=set, init=False)
 
@@ -70,15 +73,6 @@ class Backend:
     def runtime_image(self) -> str | None:
         """Return the image of aiowf.runtime where the profile need not name one."""
         return labels.ENGINE_RUNTIME_IMAGE if self.has_engine else None
-
-    def check_alive(self) -> None:
-        """Raise if the embedded engine is gone: nobody will answer any more.
-
-        Raises:
-            EngineError: It is; the message says why.
-        """
-        if self.engine is not None and self.engine.died.done():
-            raise engine_is_gone(self.engine.died.result())
 
     async def claim_exists(self, claim: str) -> bool:
         """Return whether a claim exists; true, with a warning, if nobody can say."""
@@ -213,6 +207,21 @@ def place_of(annotations: Mapping[str, str]) -> Place | None:
     return Place(topic, partition, offset, annotations.get(labels.REPLY_LOG, ""))
 
 
+def client_was_closed(run: str, *, is_local: bool) -> AiowfError:
+    """Return the error for whoever follows a run when its client is closed."""
+    if is_local:
+        return EngineError(
+            f"the client was closed before workflow {run} had ended, and with it the embedded "
+            "engine that ran it",
+            hint="Await the run inside of `async with aiowf.connect()`; or start a server that "
+            "stays, `aiowf dev`, and connect to that.",
+        )
+    return AiowfError(
+        f"the client was closed while workflow {run} was awaited; it goes on",
+        hint=f"Wait on from another client: await client.get_run({run!r}).",
+    )
+
+
 def engine_is_gone(reason: str) -> EngineError:
     """Return the error for whoever needs an engine that is gone."""
     return EngineError(reason, hint="What it ran is lost. Open a new client to run it again.")
@@ -283,7 +292,12 @@ async def _open_engine(settings: ClientSettings, stack: AsyncExitStack) -> Backe
     await engine
     namespace = settings.namespace or DEFAULT_NAMESPACE
     session = await stack.enter_async_context(
-        ArgoSession(engine.server, token=f"Bearer {engine.token}", namespace=namespace)
+        ArgoSession(
+            engine.server,
+            token=f"Bearer {engine.token}",
+            namespace=namespace,
+            gone=lambda: engine_is_gone(engine.died.result()) if engine.died.done() else None,
+        )
     )
     backend = Backend(settings, session, namespace, engine=engine, has_engine=True)
     await _open_kafka(backend, stack)

@@ -1,5 +1,6 @@
 """The client: it owns every session, every background task and, on a laptop, the engine."""
 
+import asyncio
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from contextvars import Token
@@ -131,6 +132,8 @@ class Client:
         self._stack = AsyncExitStack()
         # Set exactly while the client is open.
         self._backend: Backend | None = None
+        # The loop that it was opened on, and lives on.
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._watching: Watching | None = None
         self._stalls: Stalls | None = None
         self._notices: Notices | None = None
@@ -141,7 +144,11 @@ class Client:
         self._pace = Pace()
 
     def __repr__(self) -> str:
-        return f"<Client {self.settings.server} [{self._state}]>"
+        namespace = self.settings.namespace or (self._backend and self._backend.namespace)
+        place = (
+            f"{self.settings.server} namespace={namespace}" if namespace else self.settings.server
+        )
+        return f"<Client {place} [{self._state}]>"
 
     def __enter__(self) -> NoReturn:
         raise ConfigurationError(
@@ -179,6 +186,7 @@ class Client:
         from aiowf.client.watching import Watching
 
         self._state = _OPENING
+        self._loop = asyncio.get_running_loop()
         try:
             async with AsyncExitStack() as stack:
                 self._backend = await open_backend(self.settings, stack)
@@ -197,6 +205,8 @@ class Client:
         if self._state in (_CLOSING, _CLOSED):
             return
         self._state = _CLOSING
+        if self._backend is not None:
+            self._backend.closing.set()
         try:
             await self.errands.aclose()
         finally:
@@ -209,12 +219,18 @@ class Client:
         """Return what stands behind the client.
 
         Raises:
-            ConfigurationError: The client is not open.
+            ConfigurationError: The client is not open, or open on another event loop.
         """
         if self._backend is None or self._state not in (_OPEN, _CLOSING):
             raise ConfigurationError(
                 f"this client is {self._state}, not open",
                 hint="async with aiowf.connect() as client: …",
+            )
+        if asyncio._get_running_loop() not in (self._loop, None):
+            raise ConfigurationError(
+                "this client belongs to another event loop",
+                hint="Open one on this loop, or from another thread: "
+                "asyncio.run_coroutine_threadsafe(op.execute(client=client), loop).",
             )
         return self._backend
 

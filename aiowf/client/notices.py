@@ -1,5 +1,7 @@
 """Queues for users: what exit handlers say, and what services tell each other."""
 
+import asyncio
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -7,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from attrs import frozen
 
-from aiowf.errors import ConfigurationError
+from aiowf.errors import AiowfError, ConfigurationError
 from aiowf.wire.frames import Record
 from aiowf.wire.replies import Notice, parse_notice
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from aiowf.replies.channel import Channel
 
 DEFAULT_GROUP = "aiowf"
+# What Kafka takes for the name of a topic.
+_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 
 
 @frozen
@@ -32,13 +36,20 @@ class Notices:
         Args:
             queue: Name of the queue (Kafka: of the topic).
             payload: Text or bytes are sent as they are, anything else as JSON.
+
+        Raises:
+            ConfigurationError: This is no name of a queue, or no JSON; nothing was sent.
         """
+        _check_name(queue, "queue")
         if isinstance(payload, str):
             value = payload.encode()
         elif isinstance(payload, bytes):
             value = payload
         else:
-            value = orjson.dumps(payload)
+            try:
+                value = orjson.dumps(payload)
+            except TypeError as error:
+                raise ConfigurationError(f"it cannot be JSON: {error}", where="payload") from None
         await self._channel().publish(queue, Record(value))
 
     async def subscribe(
@@ -48,11 +59,35 @@ class Notices:
 
         A notice counts as done when the next one is asked for: after a crash in between it comes
         once more (at least once). A group resumes where it stopped; a new one begins with the
-        oldest.
+        oldest. A message that is no exit notice comes as a notice without status and workflow,
+        whose payload is its text.
+
+        Raises:
+            ConfigurationError: This is no name of a queue or a group.
+            AiowfError: The client was closed.
         """
+        _check_name(queue, "queue")
+        _check_name(group, "group")
         async with aclosing(self._channel().subscribe(queue, group)) as records:
-            async for record in records:
-                yield parse_notice(record.value)
+            while True:
+                yield parse_notice((await self._next(records)).value)
+
+    async def _next(self, records: AsyncGenerator[Record, None]) -> Record:
+        """Wait for a record, or for the close of the client."""
+        asking = asyncio.ensure_future(anext(records))
+        closing = asyncio.ensure_future(self._backend.closing.wait())
+        try:
+            await asyncio.wait({asking, closing}, return_when=asyncio.FIRST_COMPLETED)
+            if asking.done():
+                return asking.result()
+        finally:
+            asking.cancel()
+            closing.cancel()
+            await asyncio.wait({asking, closing})
+        raise AiowfError(
+            "the client was closed while a queue was read",
+            hint="Read it inside of `async with aiowf.connect()`: the group goes on where it was.",
+        )
 
     def _channel(self) -> "Channel":
         if self._backend.channel is None:
@@ -61,3 +96,12 @@ class Notices:
                 hint="Set KAFKA_BOOTSTRAP_SERVERS, or give aiowf.connect(kafka=…).",
             )
         return self._backend.channel
+
+
+def _check_name(name: object, where: str) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{name!r:.60} cannot be a name",
+            where=where,
+            hint="Letters, digits, '.', '_' and '-', at most 249.",
+        )

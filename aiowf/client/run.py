@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from aiowf.client.backend import place_of
 from aiowf.client.verbs import once, repeat, suspended, version_of
-from aiowf.client.watching import Change, attach, changes, log_lines
+from aiowf.client.watching import Change, attach, changes, log_lines, until_closed
 from aiowf.errors import BadRequestError, ConfigurationError
 from aiowf.manifest import Workflow, unstructure
 from aiowf.manifest.fields import Raw
@@ -190,8 +190,9 @@ class Run(Shown, Generic[T]):
 
     async def watch(self) -> "AsyncIterator[Change]":
         """Yield every change until the end, the present state first."""
-        async for change in changes(self):
-            yield change
+        async with aclosing(until_closed(self, changes(self))) as found:
+            async for change in found:
+                yield change
 
     async def outcomes(self) -> "AsyncIterator[Outcome[Any]]":
         """Yield the outcome of each task when it ends: its value, or its error; until the run ends.
@@ -204,7 +205,7 @@ class Run(Shown, Generic[T]):
         """
         from aiowf.client.outcomes import outcomes
 
-        async with aclosing(outcomes(self)) as found:
+        async with aclosing(until_closed(self, outcomes(self))) as found:
             async for outcome in found:
                 yield outcome
 
@@ -215,9 +216,13 @@ class Run(Shown, Generic[T]):
             task: A task or its name; None: all tasks, each line behind the name of its pod's task.
             follow: Whether to go on until the workflow ends.
         """
-        name = task if task is None or isinstance(task, str) else task.name
-        async for line in log_lines(self, name, follow=follow):
-            yield line
+        name = task if task is None or isinstance(task, str) else getattr(task, "name", None)
+        if task is not None and not isinstance(name, str):
+            raise ConfigurationError(f"{task!r:.60} is neither a task nor its name", where="task")
+        lines = log_lines(self, name, follow=follow)
+        async with aclosing(until_closed(self, lines)) as found:
+            async for line in found:
+                yield line
 
     async def suspend(self) -> None:
         """Start no further node until it is resumed; what runs goes on."""

@@ -88,7 +88,6 @@ async def send(parcel: Parcel, backend: "Backend", namespace: str, pace: Pace) -
                 raise
             continue  # it was not taken, and whatever was in doubt before is so still
         except ArgoError as error:
-            backend.check_alive()
             reached = backend.argo.reached
             is_mistaken = is_mistaken_address(error) and not reached
             # Or a proxy garbled what an Argo Server said, which may have taken the workflow.
@@ -141,7 +140,6 @@ async def _find(
         except AlreadyExistsError:
             raise
         except ArgoError as error:
-            backend.check_alive()
             if not isinstance(error, RateLimitedError) and not _may_exist(error):
                 raise _unknown(parcel, error) from error  # it may not be asked for
         if loop.time() + pause > window_ends:

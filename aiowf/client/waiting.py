@@ -5,11 +5,11 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from aiowf.client.backend import client_was_closed
 from aiowf.client.outcome import build_result, decoders_of, large_values
 from aiowf.client.remedies import remedy
 from aiowf.client.settling import Settled, settle, settled_by_end
 from aiowf.errors import (
-    AiowfError,
     ArgoError,
     ConfigurationError,
     EngineError,
@@ -135,17 +135,7 @@ def accept(run: "Run[Any]", ending: "Ending") -> None:
             f"(last phase: {ending.phase or 'none'})",
             hint="Somebody deleted it, or its time to live was over: ttl_strategy keeps it longer.",
         )
-    if run._client.settings.is_local:
-        raise EngineError(
-            f"the client was closed before workflow {run.name} had ended, and with it the embedded "
-            "engine that ran it",
-            hint="Await the run inside of `async with aiowf.connect()`; or start a server that "
-            "stays, `aiowf dev`, and connect to that.",
-        )
-    raise AiowfError(
-        f"the client was closed while workflow {run.name} was awaited; it goes on",
-        hint=f"Wait on from another client: await client.get_run({run.name!r}).",
-    )
+    raise client_was_closed(run.name, is_local=run._client.settings.is_local)
 
 
 async def _failure(run: "Run[Any]", result: "Result[Any]") -> OperationFailedError:

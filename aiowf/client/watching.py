@@ -4,11 +4,11 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from attrs import define, field, frozen
 
-from aiowf.client.backend import engine_is_gone
+from aiowf.client.backend import client_was_closed, engine_is_gone
 from aiowf.errors import AiowfError, BadRequestError, RateLimitedError, UnavailableError
 from aiowf.manifest import Workflow
 from aiowf.manifest.fields import Raw
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from aiowf.argo import Subscription, Watch
     from aiowf.client.backend import Backend
     from aiowf.client.run import Run
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -250,6 +252,20 @@ def attach(subscription: "Subscription", found: Raw) -> None:
         return
     subscription.bind(event.uid)
     subscription.tell(event)
+
+
+async def until_closed(run: "Run[Any]", items: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """Yield items; when the client is closed meanwhile, raise what awaiting the run raises."""
+    client = run._client
+    argo = client.argo
+    try:
+        async with aclosing(items):
+            async for item in items:
+                yield item
+    except AiowfError:
+        if argo.is_closed:
+            raise client_was_closed(run.name, is_local=client.settings.is_local) from None
+        raise
 
 
 async def changes(run: "Run[Any]") -> AsyncGenerator[Change, None]:

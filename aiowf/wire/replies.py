@@ -56,9 +56,9 @@ class Notice:
 
     Attributes:
         status: Status of the workflow as Argo names it, such as "Succeeded", or None.
-        payload: The payload as it was given, or None.
+        payload: The payload as it was given, or None; of a message of another shape its text.
         workflow: Name of the workflow, or None.
-        raw: The record's own bytes, for messages of another shape.
+        raw: The record's own bytes.
     """
 
     status: str | None
@@ -109,13 +109,13 @@ def notice_record(notice: Notice, *, key: bytes | None = None) -> Record:
 
 
 def parse_notice(value: bytes) -> Notice:
-    """Read a notice; a message of another shape keeps its bytes in `raw` and has no status."""
+    """Read a notice; a message of another shape has no status, and its text as payload."""
     try:
         data = orjson.loads(value)
     except ValueError:
         data = None
-    if not isinstance(data, Mapping):
-        return Notice(None, None, None, value)
+    if not isinstance(data, Mapping) or data.keys().isdisjoint(("status", "workflow")):
+        return Notice(None, _text(value), None, value)
     status, workflow = data.get("status"), data.get("workflow")
     return Notice(
         status if isinstance(status, str) else None,
@@ -123,6 +123,13 @@ def parse_notice(value: bytes) -> Notice:
         workflow if isinstance(workflow, str) else None,
         value,
     )
+
+
+def _text(value: bytes) -> str | None:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def pack_files(files: Mapping[str, bytes]) -> str:

@@ -158,10 +158,21 @@ def test_a_notice_comes_back(payload: str | None) -> None:
     assert (type_of(record), record.key) == ("notice", "w")
 
 
-@pytest.mark.parametrize("value", [b"text", b"[1]", b"\xff\xfe", b'"s"', b'{"status": 1}', b""])
-def test_a_message_of_another_shape_keeps_its_bytes(value: bytes) -> None:
-    """What is no notice has no status, and all of its bytes."""
-    assert parse_notice(value) == Notice(None, None, None, value)
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (b"text", "text"),
+        (b"[1]", "[1]"),
+        (b'{"n": 1}', '{"n": 1}'),
+        (b'"s"', '"s"'),
+        (b"", ""),
+        (b"\xff\xfe", None),
+        (b'{"status": 1}', None),
+    ],
+)
+def test_a_message_of_another_shape_keeps_its_bytes(value: bytes, text: str | None) -> None:
+    """What is no notice has no status, its text as payload if it is text, and all of its bytes."""
+    assert parse_notice(value) == Notice(None, text, None, value)
 
 
 @pytest.mark.parametrize(
