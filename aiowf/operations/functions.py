@@ -200,7 +200,8 @@ class TaskFunction(Generic[P, R_co, T_co]):
                 function takes an item each; then the item that is yielded is a tuple. They may be
                 endless, or asynchronous, and are read only as far as `max_active` allows, by one
                 asyncio task: an asynchronous generator may hold a timeout, a task group or a
-                context variable around its `yield`, and is cancelled when the loop is left early.
+                context variable around its `yield`, and is cancelled when the loop is left early
+                or another of the iterables ends sooner.
             max_active: Most items that were read and whose values were not taken yet.
             ordered: Whether in the order of the input; else as they come.
             return_exceptions: Whether an item that failed is yielded with its ItemFailedError while

@@ -1,7 +1,8 @@
 """The items that a function is spread over: of one iterable, or of several side by side."""
 
 import asyncio
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 from aiowf.errors import ConfigurationError
@@ -40,18 +41,39 @@ class ItemReader:
 
         Raises:
             asyncio.CancelledError: It was none of their timeouts.
+            ConfigurationError: It was one of them, and has ended another iterable, too.
         """
-        for source in self._sources:
-            await source.interrupt(error)
         reader = asyncio.current_task()
-        if reader is not None and reader.cancelling():
+        ended: list[_Source] = []
+        for source in self._sources:
+            if await source.interrupt(error):
+                ended.append(source)
+            if reader is None or not reader.cancelling():  # it was this one's timeout
+                break
+        else:
             raise error
+        if ended:
+            raise ConfigurationError(
+                "a timeout around a `yield` of another iterable has cancelled this one",
+                where=ended[0].where,
+                hint="read both in one asynchronous generator that holds the timeout",
+            )
+
+    async def aclose(self) -> None:
+        """Cancel the asynchronous generators that stand at a `yield`: another ended sooner.
+
+        The task that reads them does it, for what they hold around a `yield` is its own.
+        """
+        async with AsyncExitStack() as stack:
+            for source in self._sources:
+                stack.push_async_callback(source.aclose)
 
 
 class _Source:
     """One iterable."""
 
     def __init__(self, items: Any, where: str) -> None:
+        self.where = where
         self._is_async = hasattr(items, "__aiter__")
         try:
             self._items: Any = aiter(items) if self._is_async else iter(items)
@@ -64,13 +86,27 @@ class _Source:
             return self._ahead.pop()
         return await anext(self._items, END) if self._is_async else next(self._items, END)
 
-    async def interrupt(self, error: asyncio.CancelledError) -> None:
-        athrow = getattr(self._items, "athrow", None)
-        if athrow is None or self._ahead:
-            return
+    async def interrupt(self, error: asyncio.CancelledError) -> bool:
+        """Return whether it has heard, and ended by it."""
+        if self._ahead or not isinstance(self._items, AsyncGenerator):
+            return False
         try:
-            self._ahead.append(await athrow(error))
+            self._ahead.append(await self._items.athrow(error))
         except StopAsyncIteration:
             self._ahead.append(END)
         except asyncio.CancelledError:
+            return True
+        return False
+
+    async def aclose(self) -> None:
+        if not isinstance(self._items, AsyncGenerator):
             return
+        cancelled = asyncio.CancelledError()  # a task group around a `yield` bears no GeneratorExit
+        try:
+            await self._items.athrow(cancelled)
+        except StopAsyncIteration:
+            return
+        except asyncio.CancelledError as error:
+            if error is not cancelled:
+                raise
+        await self._items.aclose()

@@ -207,14 +207,15 @@ class Spread:
     async def _read_items(self) -> None:
         """Read the items that are asked for, until there are no more."""
         item = None
-        while item is not END:
-            try:
-                await self._asked.acquire()
-            except asyncio.CancelledError as error:
-                await self.items.interrupt(error)
-            else:
-                item = await self.items.next()
-                self._read.put_nowait(item)
+        async with aclosing(self.items):
+            while item is not END:
+                try:
+                    await self._asked.acquire()
+                except asyncio.CancelledError as error:
+                    await self.items.interrupt(error)
+                else:
+                    item = await self.items.next()
+                    self._read.put_nowait(item)
 
     async def _run(self, chunk: list[Call]) -> None:
         """Submit the workflow of a chunk and pass on what comes of it."""

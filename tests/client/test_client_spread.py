@@ -45,6 +45,12 @@ def promised(n: int) -> list[int]:
 
 
 @aiowf.task
+def total(a: int, b: int) -> int:
+    """Return the sum."""
+    return a + b
+
+
+@aiowf.task
 def repeated(text: str, times: int) -> str:
     return text * times
 
@@ -410,6 +416,25 @@ async def test_one_task_reads_a_source_from_begin_to_end(client: aiowf.Client) -
     async with aclosing(double.map(source(100), max_active=2, client=client)) as found:
         await anext(found)
     assert ends == ["whole", "cancelled"]
+
+
+async def test_several_sources_are_closed_by_the_task_that_reads_them(
+    client: aiowf.Client,
+) -> None:
+    """When the shortest ends, and those beside it stand at a `yield`."""
+    readers: list[asyncio.Task[Any] | None] = []
+
+    async def source(count: int) -> AsyncIterator[int]:
+        readers.append(asyncio.current_task())
+        try:
+            async with asyncio.TaskGroup():
+                for n in range(count):
+                    yield n
+        finally:
+            readers.append(asyncio.current_task())
+
+    assert [0, 2] == await total.gather(source(9), source(2), client=client)
+    assert (4, 1) == (len(readers), len(set(readers)))
 
 
 async def test_a_timeout_around_a_yield_is_raised_to_who_takes_the_values(

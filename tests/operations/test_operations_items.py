@@ -76,6 +76,65 @@ async def test_a_cancellation_that_is_nobodys_timeout_goes_on() -> None:
     assert heard.is_set()
 
 
+async def test_a_timeout_that_ends_another_source_is_told() -> None:
+    """Items are never cut short in silence: one that stands before it has ended by it."""
+
+    async def patient() -> AsyncIterator[int]:
+        for n in range(3):
+            yield n
+
+    mild = impatient(catches=True, goes_on=True)
+    with pytest.raises(ConfigurationError, match=r"timeout .* of another iterable") as caught:
+        await read(ItemReader([patient(), mild]), asyncio.Event())
+    assert "iterables[0]" == caught.value.where
+    mild = impatient(catches=True, goes_on=True)
+    found = await read(ItemReader([mild, patient()]), asyncio.Event())
+    assert [(1, 0), (2, 1), (3, 2)] == found
+
+
+async def test_sources_are_closed_wherever_they_stand() -> None:
+    """All of them, also where one fails at it or goes on; what is no generator is left alone."""
+    ends: list[tuple[str, type]] = []
+
+    async def source(name: str) -> AsyncIterator[int]:
+        try:
+            yield 1
+        except BaseException as error:
+            ends.append((name, type(error)))
+            if name == "deaf":
+                yield 2
+            if name == "failing":
+                raise LookupError(name) from error
+            raise
+
+    items = ItemReader([source("plain"), source("failing"), source("deaf"), iter("ab")])
+    await items.next()
+    with pytest.raises(LookupError):
+        await items.aclose()
+    assert ["deaf", "failing", "plain"] == [name for name, _ in ends]
+    assert {asyncio.CancelledError} == {kind for _, kind in ends}
+
+
+async def test_a_cancellation_while_sources_are_closed_goes_on() -> None:
+    """What a source awaits at its end is broken off, and who closes it hears of it."""
+    begun = asyncio.Event()
+
+    async def source() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            begun.set()
+            await asyncio.Event().wait()
+
+    items = ItemReader([source()])
+    await items.next()
+    closing = asyncio.create_task(items.aclose())
+    await begun.wait()
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+
+
 def test_what_is_no_iterable_is_told_with_its_place() -> None:
     """The others are not touched."""
     with pytest.raises(ConfigurationError, match="3 is no iterable") as caught:
