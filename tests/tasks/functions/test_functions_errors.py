@@ -265,11 +265,17 @@ def test_a_wrong_number_of_arguments_is_refused(args: tuple[int, ...]) -> None:
         "git+https://example.org/a",
         "./dist/a.whl",
         "a.whl",
+        "a==1!2.0",
     ],
 )
 def test_what_pip_can_install(text: str) -> None:
     """Requirements, URLs and paths are taken."""
     assert is_requirement(text)
+
+
+def test_a_long_text_that_is_no_requirement_is_refused_at_once() -> None:
+    """The pattern reads it in one way only: doubling the text never doubles the tries."""
+    assert not is_requirement("a" + ">1" * 500 + "(")
 
 
 def test_a_method_is_told_from_its_object() -> None:
