@@ -96,9 +96,8 @@ def cut_class(cls: type, files: Iterable[SourceFile], gatherer: "Gatherer") -> D
         )
     file, node = found
     values = _other_values(cls, node)
-    is_made_of_values = issubclass(cls, enum.Enum) or record_fields(cls) is not None
     is_loaded = file.is_loaded([m.__code__ for m in methods], space)
-    if not is_loaded or (values and is_made_of_values):
+    if not is_loaded or not values.keys().isdisjoint(_fixed(cls)):
         raise _changed(cls.__qualname__, file, node.lineno)
     later = file.attributes.get(cls.__name__, ()) if space.get(cls.__name__) is cls else ()
     values.update({name: vars(cls)[name] for name in later if name in vars(cls)})
@@ -163,8 +162,18 @@ def _is_written_in(cls: type, method: FunctionType) -> bool:
     return method.__code__.co_qualname.rpartition(".")[0] == cls.__qualname__
 
 
+def _fixed(cls: type) -> Iterable[str]:
+    """Return what the class statement alone can say: members of an enum, fields of a record."""
+    return cls.__members__ if issubclass(cls, enum.Enum) else record_fields(cls) or ()
+
+
 def _other_values(cls: type, node: ast.ClassDef) -> dict[str, Any]:
-    """Return the constants of a class that are no longer what the class statement says."""
+    """Return the constants of a class that are no longer what the class statement says.
+
+    An enum whose `__new__` or `__init__` may give its members values of their own has none.
+    """
+    if issubclass(cls, enum.Enum) and _makes_values(cls):
+        return {}
     found: dict[str, Any] = {}
     for statement in node.body:
         if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
@@ -180,6 +189,15 @@ def _other_values(cls: type, node: ast.ClassDef) -> dict[str, Any]:
             if type(plain) is type(written) and plain != written:
                 found[target.id] = value
     return found
+
+
+def _makes_values(cls: type[enum.Enum]) -> bool:
+    return any(
+        name in vars(base)
+        for base in cls.__mro__
+        if not origin.is_standard(base.__module__)
+        for name in ("__new_member__", "__init__")
+    )
 
 
 def _function_of(attribute: Any) -> FunctionType | None:

@@ -56,18 +56,26 @@ class Watch:
 
 
 def _shape(obj: Any) -> Any:
-    """Return what can be compared later: contents of containers and records, identity of others."""
+    """Return what can be compared later: the contents, or the identity of what holds itself."""
+    try:
+        return _contents(obj)
+    except RecursionError:
+        return id(obj)
+
+
+def _contents(obj: Any) -> Any:
+    """Return the contents of containers and records, the identity of others."""
     kind = type(obj)
     if kind in (str, int, float, bool, bytes):
         return kind, obj
     if isinstance(obj, list | tuple):
-        return kind, tuple(map(_shape, obj))
+        return kind, tuple(map(_contents, obj))
     if isinstance(obj, dict):
-        return kind, tuple((_shape(key), _shape(value)) for key, value in obj.items())
+        return kind, tuple((_contents(key), _contents(value)) for key, value in obj.items())
     if isinstance(obj, set | frozenset):
-        return kind, frozenset(map(_shape, obj))
+        return kind, frozenset(map(_contents, obj))
     if dataclasses.is_dataclass(kind):
-        return kind, tuple(_shape(getattr(obj, f.name)) for f in dataclasses.fields(kind))
+        return kind, tuple(_contents(getattr(obj, f.name, None)) for f in dataclasses.fields(kind))
     if attrs.has(kind):
-        return kind, tuple(_shape(getattr(obj, f.name, None)) for f in attrs.fields(kind))
+        return kind, tuple(_contents(getattr(obj, f.name, None)) for f in attrs.fields(kind))
     return id(obj)

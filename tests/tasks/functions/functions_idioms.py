@@ -1,12 +1,14 @@
 # ruff: noqa
 """What modules of libraries do at their top, and functions that need it."""
 
+import enum
 import ipaddress
 import re
 import string
 import struct
 from collections import namedtuple
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import functions_sample_other as other
 from functions_sample_other import *
@@ -156,6 +158,46 @@ Settings.client = object()
 def class_attributes() -> list[Any]:
     handled = Settings.handlers["handler"]()
     return [Settings.debug, Settings().describe(), Settings.seen, handled]
+
+
+@dataclass
+class Counted:
+    name: str
+    count: ClassVar[int] = 0
+    seen: ClassVar[dict[str, int]] = {}
+    circle: ClassVar[dict[str, Any]] = {}
+
+    def __post_init__(self) -> None:
+        Counted.count += 1
+        Counted.seen[self.name] = Counted.count
+
+
+Counted("first")
+Counted.circle["whole"] = Counted.circle
+
+
+def counted() -> list[Any]:
+    return [Counted("second").name, Counted.count, Counted.seen]
+
+
+class Doubled(enum.Enum):
+    def __new__(cls, value: int) -> "Doubled":
+        made = object.__new__(cls)
+        made._value_ = 2 * value
+        return made
+
+    ONE = 1
+
+
+class Planet(enum.Enum):
+    def __init__(self, mass: int) -> None:
+        self._value_ = mass + 1
+
+    EARTH = 1
+
+
+def made_values() -> list[Any]:
+    return [Doubled.ONE.value, Doubled(2).name, Planet.EARTH._value_]
 
 
 class Plugin:

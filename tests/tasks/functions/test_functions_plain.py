@@ -219,6 +219,7 @@ def test_what_was_read_before_the_change_still_travels(corners: ModuleType) -> N
 
 EDITED = """
 import dataclasses
+import enum
 import functools
 
 def twice(f):
@@ -255,6 +256,12 @@ class Record:
 
 def of_record():
     return Record().size
+
+class Level(enum.Enum):
+    LOW = 1
+
+def of_enum():
+    return Level.LOW.value
 """
 
 
@@ -266,6 +273,7 @@ def of_record():
         ("short", "y + 5", "y + 6"),
         ("of_class", "self.x - 1", "self.x - 2"),
         ("of_record", "size: int = 7", "size: int = 8"),
+        ("of_enum", "LOW = 1", "LOW = 2"),
     ],
 )
 def test_no_other_text_travels_than_was_loaded(

@@ -52,6 +52,8 @@ from aiowf.tasks.functions import ship
         (idioms.circle_of_classes, ()),
         (idioms.class_attributes, ()),
         (idioms.plugins, ()),
+        (idioms.counted, ()),
+        (idioms.made_values, ()),
         (idioms.constants_of_the_library, ()),
         (idioms.names_of_a_star, ()),
         (sample.rows_made, ()),
