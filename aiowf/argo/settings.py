@@ -98,11 +98,13 @@ def from_server(server: str, *, secure: bool = True, base_href: str = "") -> Set
         if not path.startswith("/"):
             raise _no_server("unix: needs an absolute path")
         return Settings(url="http://argo", unix_path=path)
-    parts = urlsplit(server if "://" in server else f"{'https' if secure else 'http'}://{server}")
     try:
+        parts = urlsplit(
+            server if "://" in server else f"{'https' if secure else 'http'}://{server}"
+        )
         host, port = parts.hostname, parts.port
-    except ValueError:
-        host = port = None
+    except ValueError:  # whose text may hold a password
+        raise _no_server("this is no server") from None
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
         raise _no_server("this is no server")
     place = f"[{host}]" if ":" in host else host

@@ -20,7 +20,7 @@ from aiowf.client.planning import (
     plan_workflow,
 )
 from aiowf.client.run import Run
-from aiowf.client.settings import ClientSettings, read_settings
+from aiowf.client.settings import ClientSettings, read_settings, without_password
 from aiowf.client.submission import Sent, send
 from aiowf.client.turns import Turns
 from aiowf.errors import ConfigurationError, RateLimitedError
@@ -145,10 +145,9 @@ class Client:
 
     def __repr__(self) -> str:
         namespace = self.settings.namespace or (self._backend and self._backend.namespace)
-        place = (
-            f"{self.settings.server} namespace={namespace}" if namespace else self.settings.server
-        )
-        return f"<Client {place} [{self._state}]>"
+        place = without_password(self.settings.server)
+        said = f"{place} namespace={namespace}" if namespace else place
+        return f"<Client {said} [{self._state}]>"
 
     def __enter__(self) -> NoReturn:
         raise ConfigurationError(

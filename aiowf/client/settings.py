@@ -38,6 +38,13 @@ def commands(images: Mapping[str, str | Sequence[str]]) -> Mapping[str, Sequence
     return commands
 
 
+def without_password(server: str) -> str:
+    """Return the address of a server as it may be shown: without a user's name and password."""
+    scheme, slashes, rest = server.rpartition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}"
+
+
 @frozen(kw_only=True)
 class ClientSettings:
     """All that a client needs to open.
@@ -63,7 +70,7 @@ class ClientSettings:
         build: For the embedded engine: the directory of applications whose images are built.
     """
 
-    server: str
+    server: str = field(repr=lambda server: repr(without_password(server)))
     namespace: str | None = None
     token: Any = field(default=None, repr=False)
     kafka: KafkaSettings | None = field(default=None, repr=False)
@@ -185,7 +192,14 @@ def _check_options(options: Mapping[str, Any]) -> None:
     if max_active is not None and (not isinstance(max_active, int) or max_active < 1):
         raise ConfigurationError(f"max_active={max_active!r}: it is a positive number, or None")
     ui = options.get("ui")
-    if ui is not None and urlsplit(ui).scheme not in ("http", "https"):
+    if ui is not None and not _is_address(ui):
         raise ConfigurationError(
             f"ui={ui!r} is not an address", hint="Such as https://argo.example.org"
         )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return urlsplit(text).scheme in ("http", "https")
+    except ValueError:
+        return False

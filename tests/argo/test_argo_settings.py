@@ -36,7 +36,16 @@ def test_forms_of_a_server(server: str, url: str) -> None:
 
 @pytest.mark.parametrize(
     "server",
-    ["", "ftp://argo", "http://", "argo:99999999", "unix:relative", "http://a/?q", "http://a/#f"],
+    [
+        "",
+        "ftp://argo",
+        "http://",
+        "argo:99999999",
+        "unix:relative",
+        "http://a/?q",
+        "http://a/#f",
+        "http://[a",
+    ],
 )
 def test_what_is_no_server(server: str) -> None:
     """It is refused, without repeating what may hold a password."""

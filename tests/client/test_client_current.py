@@ -162,3 +162,26 @@ def test_in_a_pod_nothing_is_guessed() -> None:
         read_settings(None, environ=environ)
     assert read_settings("local", environ=environ).is_local
     assert read_settings(None, environ={"ARGO_SERVER": "argo:2746"}).server == "argo:2746"
+
+
+def test_a_default_client_that_does_not_open_fails_all_who_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each is told why; the next one tries anew, also after an opening that was cancelled."""
+
+    async def work() -> str:
+        monkeypatch.setenv("ARGO_SERVER", "http://[nonsense")
+        both = await asyncio.gather(OP.execute(), OP.execute(), return_exceptions=True)
+        assert [aiowf.ConfigurationError] * 2 == [type(each) for each in both]
+        monkeypatch.delenv("ARGO_SERVER")
+        opening, waiting = asyncio.create_task(OP.execute()), asyncio.create_task(OP.execute())
+        await asyncio.sleep(0)
+        opening.cancel()
+        with pytest.raises(aiowf.ConfigurationError, match="default client was cancelled"):
+            await waiting
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        return (await OP.execute()).phase
+
+    monkeypatch.delenv("ARGO_SERVER", raising=False)
+    assert "Succeeded" == asyncio.run(work())

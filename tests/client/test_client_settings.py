@@ -117,6 +117,23 @@ def test_secrets_are_not_shown() -> None:
     assert "hush" not in repr(client.settings) + repr(client)
 
 
+@pytest.mark.parametrize(
+    ("server", "shown"),
+    [
+        ("http://me:hush@argo:2746/base", "http://argo:2746/base"),
+        ("me:hush@argo:2746", "argo:2746"),
+        ("unix:/tmp/a@b/socket", "unix:/tmp/a@b/socket"),
+        ("local", "local"),
+    ],
+)
+def test_the_password_of_a_server_is_not_shown(server: str, shown: str) -> None:
+    """An URL may hold one, for HTTP basic authentication."""
+    client = aiowf.connect(server)
+    assert f"<Client {shown} [new]>" == repr(client)
+    assert f"server={shown!r}, " in repr(client.settings)
+    assert server == client.settings.server
+
+
 def test_a_stand_in_for_an_image_is_a_command() -> None:
     """A text is split as a shell splits words; what is no command is refused, with the image."""
     settings = aiowf.connect("local", images={"sum": "python '/a b/sum.py'"}).settings

@@ -188,6 +188,20 @@ async def test_a_token_that_cannot_be_stored(state: Path) -> None:
         await serve(ServeSettings(port=0))
 
 
+async def test_a_disk_that_is_full_holds_no_part_of_a_token(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is made whole beside its place; what has begun of it is removed."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(EngineError, match="No space left on device"):
+        await serve(ServeSettings(port=0))
+    assert [] == list(state.parent.iterdir())
+
+
 async def test_foreign_pages_are_kept_away() -> None:
     """Neither another origin nor another name for this machine gets anything."""
     async with asyncio.timeout(30), served(no_auth=True) as (listening, _):

@@ -82,3 +82,19 @@ def test_a_file_that_cannot_be_saved_leaves_nothing(tmp_path: Path) -> None:
         Files({"taken": b"content"}).save(tmp_path)
     assert str(tmp_path / "taken") == caught.value.filename
     assert [tmp_path / "taken"] == list(tmp_path.iterdir())
+
+
+def test_a_path_that_is_not_there_is_told_with_the_nearest() -> None:
+    """As a directory too many or too few, a slip, or a few of those that are there."""
+    files = Files({"out/a.json": b"{}", "log": b""})
+    for path, said in (
+        ("a.json", 'did you mean "out/a.json"?'),
+        ("/mnt/shared/log", 'did you mean "log"?'),
+        ("out/b.json", '"out/a.json"'),
+        ("x" * 30, 'there is "out/a.json", "log"'),
+    ):
+        with pytest.raises(KeyError) as caught:
+            files[path]
+        assert said in str(caught.value)
+    with pytest.raises(KeyError, match="none came back"):
+        Files()["a"]
