@@ -51,8 +51,17 @@ class Pod:
 class ImagePullError(Exception):
     """An image that cannot be had; the text says why, as the message of a pending pod."""
 
-    def __init__(self, image: str, why: str) -> None:
-        super().__init__(f'ErrImagePull: failed to pull and unpack image "{image}": {why}')
+    @classmethod
+    def failed(cls, image: str, why: str) -> "ImagePullError":
+        """Return what is said of an image that was asked for in vain."""
+        return cls(f'ErrImagePull: failed to pull and unpack image "{image}": {why}')
+
+    @classmethod
+    def never(cls, image: str) -> "ImagePullError":
+        """Return what is said of one that is not here, and is not to be pulled."""
+        return cls(
+            f'ErrImageNeverPull: Container image "{image}" is not present with pull policy of Never'
+        )
 
 
 @frozen(kw_only=True)

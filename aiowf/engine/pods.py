@@ -153,7 +153,7 @@ def check_image(image: str | None) -> None:
     """
     host = (image or "").partition("/")[0].partition(":")[0]
     if host.endswith(".invalid"):
-        raise ImagePullError(str(image), "not found")
+        raise ImagePullError.failed(str(image), "not found")
 
 
 def claim_volumes(workflow: str, spec: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ def test_the_image_runs_with_its_own_command(make_pod: MakePod) -> None:
     """Arguments follow the image; variables, mounts and label are named before it."""
     expected = (
         f"podman --log-level error run --name name --label {LABEL}=/tmp/engine --network host "
-        "--env A --env PATH=/bin --volume /real:/in:ro --pull missing -- r.example/sum:1 one two"
+        "--env A --env PATH=/bin --volume /real:/in:ro -- r.example/sum:1 one two"
     )
     assert expected == words_of(make_pod)
 
@@ -55,7 +55,7 @@ def test_limits_pull_policy_and_directory(make_pod: MakePod) -> None:
         working_dir="/work",
     )
     assert "--cpus 1.5 --memory 1073741824" in words
-    assert "--pull always --workdir /work" in words
+    assert "--workdir /work" in words
 
 
 def test_an_image_of_the_applications_is_not_pulled(make_pod: MakePod) -> None:

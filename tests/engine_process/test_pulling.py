@@ -4,10 +4,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from pod_testing import MakeExecutor, MakePod
+from pod_testing import MakeExecutor, MakePod, nothing
 
 from aiowf.engine.executor.containers import Containers
-from aiowf.engine.executor.pulling import pull
+from aiowf.engine.executor.pulling import Pulls, pull
 from aiowf.engine.pod import ImagePullError
 from aiowf.manifest import Container
 
@@ -16,7 +16,7 @@ PODMAN = """#!/bin/sh
 echo "$*" >> {calls}
 case "$*" in
     *inspect*" here" | *pull*" there" | *pull*" here") echo 0123 ;;
-    *pull*silent) exec sleep 1000 ;;
+    *pull*silent) sleep 1000 ;;
     *pull*) echo trying >&2; echo "Error: no route to $3" >&2; exit 125 ;;
 esac
 """
@@ -37,7 +37,7 @@ def podman(tmp_path: Path) -> Path:
         ("here", None, ["image inspect --format {{.Id}} here"]),
         ("there", None, ["image inspect --format {{.Id}} there", "pull --quiet there"]),
         ("here", "Always", ["pull --quiet here"]),
-        ("nowhere", "Never", []),
+        ("here", "Never", ["image inspect --format {{.Id}} here"]),
     ],
 )
 async def test_an_image_is_pulled_as_its_policy_says(
@@ -55,6 +55,47 @@ async def test_why_an_image_cannot_be_had(podman: Path) -> None:
     with pytest.raises(ImagePullError) as caught:
         await pull([str(podman)], Container(image="nowhere"))
     assert why == str(caught.value)
+
+
+async def test_an_image_that_is_never_pulled(podman: Path) -> None:
+    """Where it is not here either, the pod waits as on a cluster."""
+    with pytest.raises(ImagePullError, match=r"ErrImageNeverPull.*nowhere.*policy of Never"):
+        await pull([str(podman)], Container(image="nowhere", image_pull_policy="Never"))
+
+
+async def test_pods_share_a_pull(
+    podman: Path, make_pod: MakePod, make_executor: MakeExecutor
+) -> None:
+    """However many want an image, it is asked for once; what fails, fails for all of them."""
+    containers = Containers(command=(str(podman),), all_pods=True, engine=str(podman.parent))
+    pods = [make_pod("true", container={"image": "nowhere"}) for _ in range(5)]
+    async with make_executor(containers=containers) as executor:
+        runs = [executor.run(pod, nothing) for pod in pods]
+        ends = await asyncio.gather(*runs, return_exceptions=True)
+    assert [ImagePullError] * 5 == [type(end) for end in ends]
+    calls = podman.with_name("calls").read_text().splitlines()
+    assert ["image inspect --format {{.Id}} nowhere", "pull --quiet nowhere"] == calls
+
+
+async def test_a_pull_lasts_as_long_as_somebody_waits(podman: Path) -> None:
+    """The first who waits may go; with the last one goes the pull, and the next one is another."""
+    pulls, silent = Pulls([str(podman)]), Container(image="silent", image_pull_policy="Always")
+    first, second = (asyncio.create_task(pulls.have(silent)) for _ in range(2))
+    calls = podman.with_name("calls")
+    async with asyncio.timeout(20):
+        while not calls.exists():  # nobody would tell
+            await asyncio.sleep(0.01)
+        first.cancel()
+        await asyncio.wait([first])
+        assert not second.done()
+        second.cancel()
+        third = asyncio.create_task(pulls.have(silent))
+        await asyncio.wait([second])
+        while len(calls.read_text().splitlines()) < 2:  # nobody would tell
+            await asyncio.sleep(0.01)
+        third.cancel()
+        await pulls.aclose()
+        await asyncio.wait([third])
 
 
 async def test_a_pod_without_its_image_has_no_turn(

@@ -37,7 +37,6 @@ _NOT_STARTED = {
 }
 # States of a container that has never run; "": there is none.
 _NEVER_RUN = frozenset({"", "created", "configured", "initialized"})
-_PULL = {"Always": "always", "Never": "never"}
 _SECONDS = 30
 _DOCKER_SOCKET = "/var/run/docker.sock"
 # Variables that podman and docker themselves heed: these must not reach them as the pod has them.
@@ -100,7 +99,7 @@ class Containers:
         variables: Iterable[str],
         mounts: Iterable[Mount],
     ) -> list[str]:
-        """Return the command line that runs a pod, whose image has been built if need be.
+        """Return the command line that runs a pod, whose image has been built or pulled.
 
         Args:
             pod: The pod.
@@ -117,8 +116,6 @@ class Containers:
             *(part for variable in variables for part in ("--env", variable)),
             *(part for mount in mounts for part in ("--volume", _volume(mount))),
         ]
-        if self.build_command(image) is None:
-            run += ["--pull", _PULL.get(pod.container.image_pull_policy or "", "missing")]
         if pod.container.working_dir:
             run += ["--workdir", pod.container.working_dir]
         if pod.container.command:

@@ -18,7 +18,6 @@ from aiowf.engine.executor.files import (
 )
 from aiowf.engine.executor.log import KEPT_IN_MEMORY, OutputLog
 from aiowf.engine.executor.preparation import Prepared, Setting, prepare
-from aiowf.engine.executor.pulling import pull
 from aiowf.engine.executor.rooms import TERMINATION
 from aiowf.engine.executor.volumes import VolumeError
 from aiowf.engine.pod import Pod, PodResult
@@ -104,8 +103,9 @@ class Life:
             ImagePullError: It cannot be had.
         """
         containers, container = self.setting.containers, self.pod.container
-        if containers and containers.pulls(container, self.setting.images):
-            self._pulling = asyncio.ensure_future(pull(containers.command, container))
+        pulls = self.setting.pulls
+        if containers and pulls and containers.pulls(container, self.setting.images):
+            self._pulling = asyncio.ensure_future(pulls.have(container))
             await asyncio.wait([self._pulling])
             pulled, self._pulling = self._pulling, None
             if not pulled.cancelled():

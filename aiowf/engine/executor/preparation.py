@@ -17,6 +17,7 @@ from aiowf.engine.executor.expansion import expand
 from aiowf.engine.executor.files import make_room, write_inputs
 from aiowf.engine.executor.namespace import Namespaces, launcher
 from aiowf.engine.executor.orphans import POD_COOKIE
+from aiowf.engine.executor.pulling import Pulls
 from aiowf.engine.executor.rooms import SCRIPT, TEMPORARY, TERMINATION, WORK, Rooms
 from aiowf.engine.executor.view import View, make_view
 from aiowf.engine.executor.volumes import mounts_of
@@ -43,6 +44,7 @@ class Setting:
         rooms: The pods' directories.
         containers: How containers are run; None: there are none here.
         builds: Builds their images; None where there are no containers.
+        pulls: Pulls their images; None where there are no containers.
         offload: Runs a function that does file I/O in a thread.
     """
 
@@ -55,6 +57,7 @@ class Setting:
     rooms: Rooms
     containers: Containers | None
     builds: Builds | None
+    pulls: Pulls | None
     offload: Callable[[Callable[[], Any]], Awaitable[Any]]
 
 

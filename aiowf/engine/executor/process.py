@@ -22,6 +22,7 @@ from aiowf.engine.executor.log import LogReader, OutputLog
 from aiowf.engine.executor.namespace import Namespaces
 from aiowf.engine.executor.orphans import Orphans
 from aiowf.engine.executor.preparation import Setting
+from aiowf.engine.executor.pulling import Pulls
 from aiowf.engine.executor.rooms import Rooms
 from aiowf.engine.executor.volumes import check_volume
 from aiowf.engine.pod import Pod, PodLog, PodResult
@@ -72,6 +73,7 @@ class ProcessExecutor:
             rooms=Rooms(str(directory)),
             containers=containers,
             builds=Builds(containers) if containers else None,
+            pulls=Pulls(containers.command) if containers else None,
             offload=self._offload,
         )
         # How many more pods may run now.
@@ -159,6 +161,8 @@ class ProcessExecutor:
             life.kill(grace=0)
         while self._tasks:
             await asyncio.wait(self._tasks)
+        if self._setting.pulls:
+            await self._setting.pulls.aclose()
         if self._setting.builds:
             await self._setting.builds.aclose()
         self._orphans.release()
