@@ -17,7 +17,7 @@ from typing import Any
 from aiowf.engine.patterns import search
 
 _INTEGER = re.compile(r"[+-]?\d+")
-_LONGEST = 1_000_000
+_LONGEST = 1_000_000  # characters that a function adds to what it is given
 
 
 class ExpressionError(ValueError):
@@ -105,10 +105,24 @@ def _numbers(values: tuple[Any, ...]) -> list[Any]:
     return _list(values[0]) if len(values) == 1 and isinstance(values[0], list) else list(values)
 
 
-def _repeat(text: str, count: int) -> str:
-    if len(_string(text)) * count > _LONGEST:
+def _check_length(length: int) -> None:
+    if length > _LONGEST:
         raise ExpressionError(f"a text of more than {_LONGEST} characters")
+
+
+def _repeat(text: str, count: int) -> str:
+    _check_length(len(_string(text)) * count)
     return text * count
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    _check_length(_string(text).count(old) * len(new))
+    return text.replace(old, new)
+
+
+def _indented(count: int, text: str) -> str:
+    _check_length((_string(text).count("\n") + 1) * count)
+    return textwrap.indent(text, " " * count, lambda _: True)
 
 
 def _divide(left: Any, right: Any) -> int:
@@ -184,7 +198,8 @@ def _unique(items: list[Any]) -> list[Any]:
 
 
 def _joined(items: list[Any], separator: str = "") -> str:
-    return _string(separator).join(to_text(item) for item in _list(items))
+    _check_length(len(_list(items)) * len(_string(separator)))
+    return separator.join(to_text(item) for item in _list(items))
 
 
 _COMMON: dict[str, Callable[..., Any]] = {
@@ -217,7 +232,7 @@ _EXPR: dict[str, Callable[..., Any]] = {
     "fromBase64": _decoded,
     "split": lambda text, separator: _split(text, separator),
     "join": _joined,
-    "replace": lambda text, old, new: _string(text).replace(old, new),
+    "replace": _replaced,
     "repeat": _repeat,
     "indexOf": lambda text, part: _string(text).find(part),
     "lastIndexOf": lambda text, part: _string(text).rfind(part),
@@ -244,13 +259,13 @@ _SPRIG: dict[str, Callable[..., Any]] = {
     "contains": lambda part, text: _string(part) in _string(text),
     "hasPrefix": lambda part, text: _string(text).startswith(part),
     "hasSuffix": lambda part, text: _string(text).endswith(part),
-    "replace": lambda old, new, text: _string(text).replace(old, new),
+    "replace": lambda old, new, text: _replaced(text, old, new),
     "quote": lambda *values: " ".join(json.dumps(to_text(v), ensure_ascii=False) for v in values),
     "squote": lambda *values: " ".join(f"'{to_text(value)}'" for value in values),
     "regexMatch": search,
     "splitList": lambda separator, text: _split(text, separator),
     "join": lambda separator, items: _joined(items, separator),
-    "indent": lambda count, text: textwrap.indent(text, " " * min(count, 1000), lambda _: True),
+    "indent": _indented,
     "toString": to_text,
     "atoi": _lenient,
     "int": _lenient,

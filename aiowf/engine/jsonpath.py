@@ -1,13 +1,16 @@
 """JSONPath, as much of it as expressions commonly use: `$.a['b'][0][1:3][*]..c[?(@.d > 1)]`."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from aiowf.engine.functions import ExpressionError
 
 # Whether an element has what a filter wants.
 Matches = Callable[[str, Any], bool]
+# So many elements a step may lead to; those of `$..*..*..*` have no end to speak of.
+_MOST = 100_000
 _STEP = re.compile(
     r"""(?P<deep>\.\.)?(?:
       \.?(?P<name>[A-Za-z_][-\w]*|\*)
@@ -30,7 +33,8 @@ def query(path: str, data: Any, matches: Matches) -> Any:
         matches: Evaluates a filter over an element.
 
     Raises:
-        ExpressionError: The path cannot be read, or one value is asked for that is not there.
+        ExpressionError: The path cannot be read, leads to too many, or one value is asked for that
+            is not there.
     """
     path = path.strip()
     if not path.startswith("$"):
@@ -41,13 +45,20 @@ def query(path: str, data: Any, matches: Matches) -> Any:
         if step is None:
             raise ExpressionError(f"jsonpath: cannot read {path[at:]!r}")
         at = step.end()
-        items = [part for item in found for part in _below(item)] if step["deep"] else found
+        items = _limited(part for item in found for part in _below(item)) if step["deep"] else found
         keys = _keys(step)
         is_one = is_one and not step["deep"] and keys is not None and len(keys) == 1
-        found = [part for item in items for part in _taken(item, step, keys, matches)]
+        found = _limited(part for item in items for part in _taken(item, step, keys, matches))
         if is_one and not found:
             raise ExpressionError(f"jsonpath: nothing is at {path[:at]!r}")
     return found[0] if is_one else found
+
+
+def _limited(items: Iterable[Any]) -> list[Any]:
+    some = list(islice(items, _MOST + 1))
+    if len(some) > _MOST:
+        raise ExpressionError(f"jsonpath: more than {_MOST} elements")
+    return some
 
 
 def _keys(step: re.Match[str]) -> list[str | int] | None:

@@ -159,6 +159,11 @@ def test_expressions(text: str, expected: Any) -> None:
         "jsonpath('[1]', '$[1]')",
         "jsonpath('{', '$')",
         "keys(1)",
+        "join([1], 2)",
+        "replace(repeat('a', 9999), 'a', repeat('b', 9999))",
+        "sprig.replace('a', repeat('b', 9999), repeat('a', 9999))",
+        "join(split(repeat('a', 9999), ''), repeat('b', 9999))",
+        "sprig.indent(9999, repeat('\n', 9999))",
     ],
 )
 def test_expressions_that_fail(text: str) -> None:
@@ -194,6 +199,12 @@ def test_jsonpath(path: str, expected: Any) -> None:
     """One value, or a list of what a path may lead to."""
     text = '{"a":[{"n":"x","v":1},{"n":"y","v":2}],"b-c":{"d":3}}'
     assert expected == evaluate("jsonpath(p.text, p.path)", {"p.text": text, "p.path": path})
+
+
+def test_a_jsonpath_that_leads_everywhere_is_given_up() -> None:
+    """How many ways there are through what is nested grows with every step."""
+    with pytest.raises(ExpressionError, match="more than 100000 elements"):
+        evaluate("jsonpath(p, '$..*..*..*..*..*')", {"p": "[" * 60 + "]" * 60})
 
 
 @pytest.mark.parametrize("operator", ["matches", "=~", "!~"])
