@@ -99,7 +99,7 @@ class Progress:
         """Show a text of several lines, indented; escape sequences in it are shown, not obeyed."""
         for line in text.splitlines():
             shown = Text(visible(line))
-            width = self.console.width - len(_BAR)
+            width = max(1, self.console.width - len(_BAR))
             parts = shown.wrap(self.console, width) if self.console.is_terminal else [shown]
             for part in parts:
                 self.console.print(Text(_BAR + part.plain, style="dim"), soft_wrap=True)

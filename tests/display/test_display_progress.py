@@ -129,3 +129,12 @@ def test_a_shown_text_keeps_its_bar(is_terminal: bool, expected: list[str]) -> N
     Progress(console).show("one two three\n  | x")
     said = console.file.getvalue()  # type: ignore[attr-defined]
     assert expected == [line.rstrip() for line in re.sub(r"\x1b\[\d*m", "", said).splitlines()]
+
+
+@pytest.mark.parametrize("width", [3, 4, 5])
+def test_a_terminal_that_has_no_room_beside_the_bar_loses_nothing(width: int) -> None:
+    """Then there is one character in each line."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, no_color=True)
+    Progress(console).show("abc")
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert ["  │ a", "  │ b", "  │ c"] == re.sub(r"\x1b\[\d*m", "", said).splitlines()
