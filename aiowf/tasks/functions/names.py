@@ -9,6 +9,8 @@ from types import CodeType
 
 from attrs import define, field
 
+from aiowf.tasks.functions.syntax import code_of
+
 # How far to shift the argument of an instruction to get the index of its name: the lowest bit of
 # some says how they are called. dis.get_instructions knows that too, and takes ten times as long.
 _LOADS = {
@@ -48,9 +50,7 @@ class Use:
 
 def compiled(text: str, file: str) -> CodeType:
     """Compile source; its annotations are left alone, as in the pod."""
-    flags = __future__.annotations.compiler_flag
-    code: CodeType = compile(text, file, "exec", flags, dont_inherit=True)
-    return code
+    return code_of(text, file, __future__.annotations.compiler_flag)
 
 
 def outside_names(code: CodeType, line: int = 1, *, when_defined: bool = True) -> dict[str, Use]:

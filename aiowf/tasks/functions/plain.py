@@ -14,6 +14,7 @@ from typing import Any
 
 from aiowf.tasks.functions.definitions import Definition, imports_anything
 from aiowf.tasks.functions.names import outside_names
+from aiowf.tasks.functions.syntax import code_of
 
 _FUTURES = 0
 for _name in __future__.all_feature_names:
@@ -86,7 +87,7 @@ def _gives(text: str, code: CodeType, space: dict[str, Any]) -> bool:
     below = f"import {', '.join(imported)}\n" if imported else ""
     flags = code.co_flags & _FUTURES
     try:
-        made = compile(text + below, code.co_filename, "exec", flags, dont_inherit=True)
+        made = code_of(text + below, code.co_filename, flags)
     except (SyntaxError, ValueError):
         return False
     return code in (

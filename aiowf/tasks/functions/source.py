@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from aiowf.tasks.functions.syntax import parse
+from aiowf.tasks.functions.syntax import code_of, parse
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -59,7 +59,7 @@ class SourceFile:
     @cached_property
     def codes(self) -> frozenset[CodeType]:
         """What the text compiles to: the code of all functions, inner ones too."""
-        return frozenset(_all_codes(compile(self.tree, self.name, "exec", dont_inherit=True)))
+        return frozenset(_all_codes(code_of(self.tree, self.name)))
 
     def is_loaded(self, codes: Iterable[CodeType], space: dict[str, Any]) -> bool:
         """Tell whether the code of a module was compiled from the text as it is.
@@ -255,6 +255,6 @@ def _has_names(node: ast.Lambda, code: CodeType) -> bool:
 
 def _is_constant(node: ast.Lambda, code: CodeType) -> bool:
     """Tell whether the lambda gives the same constant; its code may have no places at all."""
-    outer = compile(ast.Expression(node), code.co_filename, "eval")
+    outer = code_of(ast.Expression(node), code.co_filename)
     made = next(each for each in outer.co_consts if isinstance(each, CodeType))
     return made.co_code == code.co_code and made.co_consts == code.co_consts

@@ -1,9 +1,15 @@
-"""Parse Python's source, also where CPython 3.11 now and then fails to."""
+"""Parse and compile Python's source, also where CPython 3.11 now and then fails to.
+
+Warnings of the compiler (an invalid escape, `is` with a literal) are left to whoever loads the
+source: they concern any line of the file, and as errors they would let it look like none.
+"""
 
 import ast
 import gc
 import sys
+from types import CodeType
 from typing import Literal, overload
+from warnings import catch_warnings
 
 
 @overload
@@ -24,7 +30,21 @@ def parse(text: str, mode: Literal["exec", "eval"] = "exec") -> ast.mod:
     if is_collecting:
         gc.disable()
     try:
-        return ast.parse(text, mode=mode)
+        with catch_warnings(action="ignore"):
+            return ast.parse(text, mode=mode)
     finally:
         if is_collecting:
             gc.enable()
+
+
+def code_of(source: str | ast.Module | ast.Expression, file: str, flags: int = 0) -> CodeType:
+    """Compile source, or its tree, with the compiler flags of future statements.
+
+    Raises:
+        SyntaxError: It is no source.
+        ValueError: It holds null bytes.
+    """
+    mode = "eval" if isinstance(source, ast.Expression) else "exec"
+    with catch_warnings(action="ignore"):
+        code: CodeType = compile(source, file, mode, flags, dont_inherit=True)
+    return code

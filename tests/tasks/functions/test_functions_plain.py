@@ -4,6 +4,7 @@ import dis
 import importlib
 import linecache
 import sys
+import warnings
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -292,6 +293,37 @@ def test_no_other_text_travels_than_was_loaded(
     with pytest.raises(ConfigurationError, match="the file has changed since"):
         ship(getattr(module, name))
     assert after in ship(getattr(importlib.reload(module), name)).script()
+
+
+NOISY = r"""
+def plain(x):
+    y = x is 1
+    return y, "\d"
+
+def decorate(f):
+    return f
+
+@decorate
+def decorated(x):
+    return x
+
+short = lambda x: x is 1
+"""
+
+
+@pytest.mark.parametrize("name", ["plain", "decorated", "short"])
+def test_warnings_of_the_compiler_are_left_to_who_imports(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even where they are errors: they may concern any line of the file."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "functions_noisy", raising=False)
+    (tmp_path / "functions_noisy.py").write_text(NOISY)
+    importlib.invalidate_caches()
+    with warnings.catch_warnings(action="ignore"):
+        module = importlib.import_module("functions_noisy")
+    with warnings.catch_warnings(action="error"):
+        assert ship(getattr(module, name)).script()
 
 
 def test_a_default_is_the_value_that_was_loaded(
