@@ -94,8 +94,7 @@ class PodTasks:
 
         def started() -> None:
             run.pod_started(node)
-            if state.deadline is not None:
-                state.timer = self.clock.call_later(state.deadline, lambda: self._too_late(state))
+            self._limit(state)
             self.started(run)
 
         try:
@@ -121,6 +120,7 @@ class PodTasks:
                 return await self.executor.run(state.pod, started)
         except ImagePullError as error:
             trouble = trouble or str(error)
+            self._limit(state)  # a kubelet counts from when it takes the pod, not from its start
         if trouble:
             await self._hang(run, node, state, trouble)
         return _KILLED
@@ -133,6 +133,10 @@ class PodTasks:
             await state.killed.wait()
         finally:
             self.clock.hold()
+
+    def _limit(self, state: PodRun) -> None:
+        if state.deadline is not None:
+            state.timer = self.clock.call_later(state.deadline, lambda: self._too_late(state))
 
     def _too_late(self, state: PodRun) -> None:
         state.too_late = True

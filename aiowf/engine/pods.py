@@ -181,7 +181,7 @@ def ending_of(run: PodRun, result: PodResult) -> Ending:
         outputs["result"] = result.stdout
     outputs["exitCode"] = str(result.exit_code)
     if run.too_late:
-        return Ending("Failed", DEADLINE, outputs)
+        return Ending("Failed", DEADLINE, outputs if run.started is not None else None)
     if result.exit_code:
         return Ending("Failed", _failure(result), outputs)
     if missing:

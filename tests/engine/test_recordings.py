@@ -131,6 +131,17 @@ async def test_an_image_that_can_be_nowhere_is_not_pulled(name: str) -> None:
     assert comparable(recorded["status"]) == comparable(found["status"])
 
 
+async def test_an_image_that_is_not_there_in_time() -> None:
+    """The deadline of a template counts for a pod that waits for its image, too."""
+    container = {"image": "x.invalid/i:1", "command": ["true"]}
+    template = {"name": "main", "activeDeadlineSeconds": 1, "container": container}
+    async with engine() as running:
+        await running.create({"entrypoint": "main", "templates": [template]}, "late")
+        node = one_node(await running.finished("late"))
+    deadline = "Pod was active on the node longer than the specified deadline"
+    assert ("Failed", deadline, None) == (node["phase"], node["message"], node.get("outputs"))
+
+
 def one_node(workflow: Any) -> dict[str, Any]:
     """Return the only node, or nothing while there is none."""
     return next(iter((workflow["status"].get("nodes") or {}).values()), {})
