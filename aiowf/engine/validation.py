@@ -155,6 +155,7 @@ class _Validation:
         arguments = None if self._is_template else spec.get("arguments") or {}
         if arguments is not None:
             _check_values(arguments)
+        _check_enums(spec.get("arguments") or {})
         for name in (entrypoint, spec.get("onExit")):
             if name:
                 self._enter(name, arguments)
@@ -267,6 +268,17 @@ def _check_values(arguments: Data) -> None:
             raise invalid(
                 f"spec.arguments.{name}.value or spec.arguments.{name}.valueFrom is required"
             )
+
+
+def _check_enums(arguments: Data) -> None:
+    """Refuse a parameter whose value is not in its own enum."""
+    for parameter in arguments.get("parameters") or ():
+        choices, value = parameter.get("enum"), parameter.get("value")
+        where = f"spec.arguments.{parameter['name']}"
+        if choices is not None and not choices:
+            raise invalid(f"{where}.enum should contain at least one value")
+        if choices and value is not None and value not in choices:
+            raise invalid(f"{where}.value should be present in {where}.enum list")
 
 
 def _check_arguments(template: Data, arguments: Data, here: str) -> None:

@@ -274,3 +274,27 @@ async def test_notices_are_few_enough_for_any_client() -> None:
     assert 200 == response.status
     assert [f'299 - "spec.templates[{n}].container: look"' for n in range(10)] == first
     assert '299 - "there are 140 more such warnings"' == last
+
+
+@pytest.mark.parametrize(
+    ("parameter", "message"),
+    [
+        (
+            {"value": "fsat", "enum": ["fast", "slow"]},
+            "spec.arguments.mode.value should be present in spec.arguments.mode.enum list",
+        ),
+        (
+            {"value": "fast", "enum": []},
+            "spec.arguments.mode.enum should contain at least one value",
+        ),
+    ],
+)
+@pytest.mark.parametrize("verb", ["", "/lint"])
+async def test_values_outside_of_an_enum(
+    bed: Bed, parameter: dict[str, Any], message: str, verb: str
+) -> None:
+    """What is not in a parameter's enum is refused, in Argo's words."""
+    spec = single(pod("p"), arguments={"parameters": [{"name": "mode", **parameter}]})
+    body = {"workflow": {"metadata": {"name": "w"}, "spec": spec}}
+    response = await bed.client.post(f"/api/v1/workflows/ns{verb}", json=body)
+    assert (False, message) == (response.ok, (await response.json())["message"])

@@ -107,6 +107,28 @@ def test_what_a_real_server_refuses_is_refused(row: dict[str, Any]) -> None:
         assert refused == (row["refused"] is not None)
 
 
+@pytest.mark.parametrize(
+    ("parameter", "at", "hint"),
+    [
+        ({"value": "fsat", "enum": ["fast", "slow"]}, ".value", 'did you mean "fast"?'),
+        ({"value": "", "enum": ["fast"]}, ".value", 'there is "fast"'),
+        ({"value": 3, "enum": [1, 2]}, ".value", 'there is "1", "2"'),
+        ({"value": "a", "enum": []}, ".enum", None),
+    ],
+)
+def test_a_value_is_one_of_its_enum(parameter: dict[str, Any], at: str, hint: str | None) -> None:
+    """A parameter whose enum lacks its value is refused, with the nearest one."""
+    error = refusal(changed("spec.arguments.parameters.1", {"name": "mode", **parameter}))
+    assert (f"arguments.parameters[1]{at}", hint) == (error.where, error.hint)
+
+
+@pytest.mark.parametrize("value", ["1", 1, True, "{{workflow.name}}"])
+def test_scalars_are_texts_in_an_enum(value: Any) -> None:
+    """Numbers and truth values are compared as the texts that they become; tags are Argo's."""
+    given = {"name": "mode", "value": value, "enum": [1, "true"]}
+    accept(changed("spec.arguments.parameters.1", given))
+
+
 def test_a_workflow_that_is_right_passes() -> None:
     """The base of these tests itself is right."""
     accept(BASE)

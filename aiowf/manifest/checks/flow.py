@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+import orjson
 from attrs import evolve, frozen
 
 from aiowf.manifest.checks.findings import VARIABLE, Findings
@@ -133,6 +134,8 @@ def check_arguments(arguments: Arguments | None, where: str, findings: Findings)
                     f"{where}.parameters[{index}]",
                     f'the parameter "{parameter.name}" has neither a value nor a valueFrom',
                 )
+            elif parameter is not None and parameter.enum is not None:
+                _check_enum(parameter, f"{where}.parameters[{index}]", findings)
     if arguments.artifacts:
         findings.names(arguments.artifacts, parameter_name, f"{where}.artifacts")
         for index, artifact in enumerate(arguments.artifacts):
@@ -141,6 +144,25 @@ def check_arguments(arguments: Arguments | None, where: str, findings: Findings)
                     f"{where}.artifacts[{index}]",
                     f'the artifact "{artifact.name}" has neither `from` nor a location',
                 )
+
+
+def _check_enum(parameter: Parameter, where: str, findings: Findings) -> None:
+    """Note a value that the parameter's own list does not have, as Argo's validation does."""
+    choices = [_text(choice) for choice in parameter.enum or ()]
+    if not choices:
+        findings.add(f"{where}.enum", f'the enum of the parameter "{parameter.name}" is empty')
+        return
+    if parameter.value is None:
+        return
+    text = _text(parameter.value)
+    if text not in choices and VARIABLE not in text:
+        message = f'"{text}" is not in the enum of the parameter "{parameter.name}"'
+        findings.add(f"{where}.value", message, nearest(text, choices))
+
+
+def _text(value: str | int | float | bool) -> str:
+    """Return a scalar as Argo, to which every parameter is a text, reads it."""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def check_supplied(
