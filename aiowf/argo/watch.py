@@ -20,7 +20,7 @@ from aiowf.errors import (
     UnauthenticatedError,
 )
 from aiowf.manifest.fields import Raw
-from aiowf.wire.errors import is_expired, is_stream_end
+from aiowf.wire.errors import is_expired, is_nonsense, is_stream_end
 from aiowf.wire.events import (
     LIST_FIELDS,
     LISTED,
@@ -45,6 +45,9 @@ _LASTING = 1.0
 _MOST_TOLD = 20
 # Messages above this many bytes are of a server that does not heed `fields`.
 _LARGE = 16 * 1024
+
+# Answers that make no sense, one after the other, before whoever waits is told: some 20 s.
+_MOST_NONSENSE = 16
 
 # What a server refuses at first it will refuse again; once it has worked, it may work again.
 _REFUSALS = (BadRequestError, UnauthenticatedError, PermissionDeniedError, ConfigurationError)
@@ -83,6 +86,7 @@ class Watch:
     _cut_off: list[Subscription]  # what was followed when that task was cancelled
     _failure: AiowfError | None  # why the watch cannot work
     _told: set[str]  # troubles that were logged since the stream last worked
+    _nonsense: int  # answers that made no sense since one did
 
     def __init__(
         self,
@@ -115,6 +119,7 @@ class Watch:
         self._cut_off = []
         self._failure = None
         self._told = set()
+        self._nonsense = 0
         self._leaving = self._leave  # one bound method for all subscriptions
 
     def __repr__(self) -> str:
@@ -270,9 +275,21 @@ class Watch:
         if self._session.is_closed or (isinstance(error, _REFUSALS) and not self._worked):
             raise error
         self._warn("is interrupted", error)
+        self._despair(error)
         self._check.set()
         wait = error.retry_after if isinstance(error, ArgoError) else None
         return min(wait or 0.0, 4 * MAX_DELAY)
+
+    def _despair(self, error: AiowfError) -> None:
+        """Tell all who follow if the server talks nothing but nonsense; later ones may be luckier.
+
+        A server that is away or fails is waited for: it comes back.
+        """
+        if is_nonsense(error):
+            self._nonsense += 1
+            if self._nonsense >= _MOST_NONSENSE:
+                self._nonsense = 0
+                self._settle_all(error)
 
     def _warn(self, what: str, error: AiowfError) -> None:
         """Log a trouble once, and not again before the stream has worked or says another one."""
@@ -299,6 +316,7 @@ class Watch:
                     event = read_event(request, message)
                     if event is None:
                         return
+                    self._nonsense = 0
                     if len(message) > _LARGE and not self._more:
                         _prune(event)
                     self._take(event)
@@ -338,6 +356,7 @@ class Watch:
                 if self._session.is_closed:
                     raise
                 self._warn("cannot list", error)
+                self._despair(error)
                 await asyncio.sleep(delay(failures))
                 failures += 1
                 self._check.set()
@@ -372,6 +391,7 @@ class Watch:
                     seen.add(event.uid)
                     self._tell(event)
         await self._confirm([each for each in expected if each.uid not in seen])
+        self._nonsense = 0
 
     def _pages(self) -> AsyncIterator[tuple[Raw, ...]]:
         return self._session.workflows.pages(
@@ -396,14 +416,11 @@ class Watch:
 
     async def _ask(self, each: Subscription) -> None:
         try:
-            data = await self._session.workflows.get_raw(
+            event = await self._session.workflows.get_event(
                 each.name, namespace=self._namespace, fields=(*WATCHED_FIELDS, *self._more)
             )
         except NotFoundError:
             each.settle(Ending("gone", each.phase))
-            return
-        event = as_event(LISTED, data)
-        if event is None:
             return
         if event.uid == each.uid:
             each.tell(event)

@@ -11,6 +11,8 @@ from aiowf.argo.transport import Service, body_of
 from aiowf.manifest import SubmitOpts, Workflow, WorkflowList, dumps
 from aiowf.manifest.fields import Raw
 from aiowf.wire.answers import read_items
+from aiowf.wire.errors import unreadable
+from aiowf.wire.events import LISTED, WatchEvent, as_event
 from aiowf.wire.requests import QueryValue, Request, list_query, make_request
 
 _PAGE = 500
@@ -114,6 +116,21 @@ class Workflows(Service):
         """Return a workflow's JSON as it is."""
         data = await self._session.call_json(self._reading(name, namespace, fields, None))
         return data if isinstance(data, dict) else {}
+
+    async def get_event(
+        self, name: str, *, namespace: str | None = None, fields: tuple[str, ...] | None = None
+    ) -> WatchEvent:
+        """Return a workflow as a watch would tell it.
+
+        Raises:
+            NotFoundError: There is none of this name.
+            ServerError: What the server answered is not this workflow.
+        """
+        request = self._reading(name, namespace, fields, None)
+        event = as_event(LISTED, await self._session.call_json(request))
+        if event is None or event.name != name:
+            raise unreadable(request, f"the server answered what is not the workflow {name}")
+        return event
 
     async def list(
         self,

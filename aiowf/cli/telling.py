@@ -60,6 +60,7 @@ def _text(value: Any) -> str | None:
 
 def _facts(title: str, outcome: Any) -> dict[str, Any]:
     from aiowf.client import Result
+    from aiowf.replies.files import shown
 
     if isinstance(outcome, Exception):
         result = getattr(outcome, "result", None)
@@ -76,6 +77,6 @@ def _facts(title: str, outcome: Any) -> dict[str, Any]:
         "values": {name: outcome.values[name] for name in outcome.values}
         if outcome.succeeded
         else {},
-        "files": sorted(outcome.files),
+        "files": [shown(path) for path in sorted(outcome.files)],
         "warnings": list(outcome.warnings),
     }

@@ -196,12 +196,13 @@ class Watching:
         )
         async with watch:
             with watch.follow(run.name) as subscription:
-                found = await self.backend.argo.workflows.get_raw(
+                event = await self.backend.argo.workflows.get_event(
                     run.name,
                     namespace=run.namespace,
                     fields=(*WATCHED_FIELDS, *NODE_FIELDS) if nodes else WATCHED_FIELDS,
                 )
-                attach(subscription, found)
+                subscription.bind(event.uid)
+                subscription.tell(event)
                 yield subscription
 
     def when_ended(self, run: "Run[Any]", callback: Callable[[], None]) -> None:

@@ -15,6 +15,7 @@ from aiowf.display.timeline import timeline, took
 from aiowf.errors import AiowfError
 from aiowf.manifest import Workflow
 from aiowf.operations import ContainerizedOperation
+from aiowf.replies.files import shown
 from aiowf.wire import nodes
 from aiowf.wire.events import FINAL_PHASES
 
@@ -107,7 +108,7 @@ def _value(result: "Result[Any]", name: str) -> str:
 
 def _files(result: "Result[Any]") -> list[tuple[str, str]]:
     names = sorted(result.files)
-    rows = [(text(name, _LONGEST), f"{len(result.files[name]):,}") for name in names[:_MOST]]
+    rows = [(text(shown(name), _LONGEST), f"{len(result.files[name]):,}") for name in names[:_MOST]]
     return rows + _others(len(names))
 
 

@@ -38,6 +38,11 @@ class _Partial:
     hashed: int = 0
 
 
+def shown(path: str) -> str:
+    """Return a path as it can be printed, whatever bytes its name has."""
+    return path if path.isprintable() else repr(path)
+
+
 class Files(Mapping[str, bytes]):
     """The files of the shared directory: path relative to it → content.
 
@@ -84,7 +89,7 @@ class Files(Mapping[str, bytes]):
         return path in self._contents
 
     def __repr__(self) -> str:
-        return f"Files({', '.join(self._contents)})"
+        return f"Files({', '.join(map(shown, self._contents))})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Files, (dict(self),)

@@ -18,6 +18,7 @@ from aiowf.wire.replies import (
     notice_record,
     pack_files,
     reply_key,
+    safe_path,
 )
 
 # Seconds in which Kafka must have taken a notice, or all the files.
@@ -108,7 +109,14 @@ def _files(directory: Path) -> Iterator[str]:
         for name in names:
             path = Path(parent, name)
             if path.is_file() and not path.is_symlink():
-                yield path.relative_to(directory).as_posix()
+                relative = path.relative_to(directory).as_posix()
+                if not safe_path(relative):
+                    raise ConfigurationError(
+                        f"the file {relative!r} of the shared directory cannot be sent: elsewhere "
+                        "its name would lead out of the directory",
+                        hint="Give it a name without '..\\'.",
+                    )
+                yield relative
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:

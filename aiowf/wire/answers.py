@@ -61,6 +61,6 @@ def read_items(request: Request, data: Any, cls: type[T]) -> tuple[T, ...]:
     items = data.get("items") if isinstance(data, dict) else data
     if items is None and isinstance(data, dict):
         return ()
-    if not isinstance(items, list):
+    if not isinstance(data, dict) or not isinstance(items, list):
         raise unreadable(request, "the answer has no list of items")
     return tuple(as_value(request, item, cls) for item in items)

@@ -152,6 +152,13 @@ def is_expired(error: ArgoError) -> bool:
     return error.status == 410 or "too old resource version" in error.message
 
 
+def is_nonsense(error: Exception) -> bool:
+    """Return whether the server answered, and not as an Argo Server does."""
+    if not isinstance(error, ServerError) or error.code is not None:
+        return False
+    return (error.status or 0) < 400
+
+
 def is_mistaken_address(error: ArgoError) -> bool:
     """Return whether what was spoken to is no Argo Server: its TLS fails, or it answers a page.
 

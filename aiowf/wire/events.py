@@ -130,9 +130,13 @@ def as_event(kind: Any, data: Any) -> WatchEvent | None:
     metadata = data.get("metadata") if isinstance(data, dict) else None
     if not isinstance(kind, str) or not isinstance(metadata, dict):
         return None
-    told = metadata.get
+    told, status = metadata.get, data.get("status")
+    if status is not None and not (
+        isinstance(status, dict) and isinstance(status.get("phase") or "", str)
+    ):
+        return None
     uid, name, version = told("uid"), told("name"), told("resourceVersion")
-    phase = _text(data.get("status"), "phase")
+    phase = _text(status, "phase")
     if not (isinstance(uid, str) and isinstance(name, str) and isinstance(version, str)):
         uid, name, version = (_text(metadata, key) for key in ("uid", "name", "resourceVersion"))
     if not uid and kind != "BOOKMARK":

@@ -36,6 +36,8 @@ _HMAC = "aiowf-hmac"
 TYPE_FILE = "file"
 TYPE_DONE = "done"
 TYPE_NOTICE = "notice"
+# File names are bytes; Python's text for them, as os.fsdecode makes it, goes back to these bytes.
+_NAMES = "surrogateescape"
 _VERSION_BYTES = VERSION.encode()
 _TYPES = {kind.encode(): kind for kind in (TYPE_FILE, TYPE_DONE, TYPE_NOTICE)}
 
@@ -175,13 +177,13 @@ def unpack_files(text: str, *, workflow: str) -> dict[str, bytes]:
 
 
 def header_of(record: Record, name: str) -> str | None:
-    """Return the first header of that name as text, or None if there is none, or no text."""
+    """Return the first header of that name as text, or None if there is none.
+
+    What is not UTF-8 becomes what Python makes of such file names: lone surrogates.
+    """
     for key, content in record.headers:
         if key == name:
-            try:
-                return content.decode()
-            except UnicodeDecodeError:
-                return None
+            return content.decode(errors=_NAMES)
     return None
 
 
@@ -199,19 +201,24 @@ def type_of(record: Record) -> str | None:
 def is_authentic(record: Record, key: bytes) -> bool:
     """Return whether a record carries the right HMAC of its key, its headers and its value."""
     claimed = header_of(record, _HMAC)
-    return claimed is not None and hmac.compare_digest(claimed, _mac(record, key))
+    if claimed is None:
+        return False
+    return hmac.compare_digest(claimed.encode(errors=_NAMES), _mac(record, key).encode())
 
 
 def safe_path(path: str) -> bool:
-    """Return whether a path is relative, inside its directory, and printable as a file name."""
+    """Return whether a path is relative, and inside its directory wherever it is saved."""
     parts = path.split("/")
-    return not any(part in ("", ".", "..") or "\0" in part for part in parts) and "\\" not in path
+    if any(part in ("", ".", "..") or "\0" in part for part in parts):
+        return False
+    return ".." not in path.replace("\\", "/").split("/")
 
 
 def _record(
     workflow: str | None, headers: dict[str, str], value: bytes, key: bytes | None
 ) -> Record:
-    named = tuple((name, text.encode()) for name, text in {_VERSION: VERSION, **headers}.items())
+    told = {_VERSION: VERSION, **headers}
+    named = tuple((name, text.encode(errors=_NAMES)) for name, text in told.items())
     record = Record(value, workflow, named)
     if key is None:
         return record

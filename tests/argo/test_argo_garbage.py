@@ -59,6 +59,9 @@ BRIEF = {
         "ttlStrategy": {"secondsAfterCompletion": 1},
     },
 }
+# What says, with whatever else, that the workflow w is there and has not ended.
+RUNNING = [body for body in GARBAGE if b'"w","uid":"u"' in body and b'"phase"' not in body][:2]
+ENDLESS = [body for body in GARBAGE if body not in RUNNING]
 IDS = [body[:40].decode("ascii", "backslashreplace") or "empty" for body in GARBAGE]
 
 
@@ -173,6 +176,50 @@ async def test_a_watch_gets_over_it(
     async with asyncio.timeout(20), Watch(argo) as watch:
         ending = await watch.follow("w", "u").ended()
     assert ending.reason in ("finished", "gone")
+
+
+@pytest.mark.parametrize("body", ENDLESS, ids=repr)
+async def test_a_watch_despairs_of_it(
+    argo: ArgoSession, router: respx.Router, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Garbage without end ends the wait with an error; the watch serves whoever follows later."""
+    monkeypatch.setattr("aiowf.argo.watch.delay", lambda failures: 0.0)
+    end = b'{"metadata":{"name":"w","uid":"u","resourceVersion":"2"},"status":{"phase":"Failed"}}'
+    words = [body]
+    router.get("/api/v1/workflow-events/argo").mock(
+        side_effect=lambda _: httpx.Response(
+            200, content=b"data: " + words[0] + b" \n\n", headers=SSE
+        )
+    )
+    router.get(path__startswith="/api/v1/workflows/argo").mock(
+        side_effect=lambda _: httpx.Response(200, content=words[0])
+    )
+    async with asyncio.timeout(20), Watch(argo) as watch:
+        (told,) = await asyncio.gather(watch.follow("w", "u").ended(), return_exceptions=True)
+        if isinstance(told, ArgoError):
+            assert "/api/v1/workflow" in str(told.path)
+        else:  # it can be read that another workflow has this name, or that it has ended
+            assert told.reason in ("gone", "finished")
+        words[0] = b'{"result":{"type":"MODIFIED","object":' + end + b"}}"
+        assert "Failed" == (await watch.follow("w", "u").ended()).phase
+
+
+@pytest.mark.parametrize("body", ENDLESS, ids=repr)
+async def test_a_wait_without_a_limit_ends(
+    router: respx.Router, server: str, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for a run by its name is told of garbage, and of the request."""
+    monkeypatch.setattr("aiowf.argo.watch.delay", lambda failures: 0.0)
+    router.get(path__startswith="/api/v1/workflow-events").respond(
+        content=b"data: " + body + b" \n\n", headers=SSE
+    )
+    router.route().respond(content=body, headers={"Content-Type": "application/json"})
+    async with asyncio.timeout(20), aiowf.connect(server, namespace="argo", token="x") as client:
+        (told,) = await asyncio.gather(client.get_run("w").wait(), return_exceptions=True)
+    if isinstance(told, ArgoError):
+        assert "/api/v1/workflow" in str(told.path)
+    else:
+        assert isinstance(told, aiowf.Result | AiowfError)
 
 
 @pytest.mark.parametrize("body", GARBAGE, ids=IDS)

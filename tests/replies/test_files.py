@@ -65,7 +65,16 @@ def test_content_as_text_and_json_and_saved(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("path", ["../a", "/a", "a/../../b", "a\\b", "link/a", "."])
+def test_names_of_any_bytes_can_be_shown_and_saved(tmp_path: Path) -> None:
+    """A name that is no UTF-8, or has a backslash, is as good as any."""
+    name = os.fsdecode(b"b\xff\\c")
+    files = Files({name: b"x", "a": b"y"})
+    assert "Files('b\\udcff\\\\c', a)" == repr(files)
+    files.save(tmp_path)
+    assert {b"b\xff\\c", b"a"} == set(os.listdir(bytes(tmp_path)))
+
+
+@pytest.mark.parametrize("path", ["../a", "/a", "a/../../b", "..\\b", "link/a", "."])
 def test_nothing_is_written_outside(tmp_path: Path, path: str) -> None:
     """Whatever a path claims, and wherever links lead, nothing is written outside."""
     (tmp_path / "out").mkdir()

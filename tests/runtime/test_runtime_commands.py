@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -76,6 +76,13 @@ def fill(directory: Path, size: int = 3_000_000) -> dict[str, bytes]:
     return files
 
 
+def fill_with(directory: bytes, names: Iterable[bytes]) -> None:
+    """Make files of these names, which hold their names."""
+    os.makedirs(directory)
+    for name in names:
+        Path(os.fsdecode(directory + b"/" + name)).write_bytes(name)
+
+
 async def test_results_are_sent_to_the_partition(
     cluster: MockCluster, environ: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -92,6 +99,38 @@ async def test_results_are_sent_to_the_partition(
     whole = await asyncio.to_thread(lambda: [assembly.feed(record) for record in records])
     assert whole[-1]
     assert files == await asyncio.to_thread(dict, kept)
+
+
+async def test_names_of_any_bytes_are_sent(
+    cluster: MockCluster, environ: dict[str, str], tmp_path: Path
+) -> None:
+    """A file whose name is no UTF-8, or has a backslash, arrives by either way."""
+    shared = bytes(tmp_path / "shared")
+    files = {os.fsdecode(name): name for name in (b"a\xff", b"b\\c", b"d")}
+    await asyncio.to_thread(fill_with, shared, files.values())
+    environ["AIOWF_REPLY_KEY"] = KEY
+    assert 0 == await asyncio.to_thread(main, ["send-results"], environ)
+    records = await sent(cluster, "aiowf-replies", 2)
+    assert all(is_authentic(record, KEY.encode()) for record in records)
+    kept = Files()
+    assembly = Assembly("wf-1", kept)
+    assert [assembly.feed(record) for record in records][-1]
+    assert files == dict(kept)
+    target = tmp_path / "packed"
+    environ = {"shared_directory": os.fsdecode(shared), "AIOWF_RESULTS_PATH": str(target)}
+    assert 0 == await asyncio.to_thread(main, ["send-results"], environ)
+    assert files == unpack_files(target.read_text(), workflow="wf-1")
+
+
+def test_a_name_that_leads_out_elsewhere_is_told(
+    environ: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What no client would save is an error in the pod that names the file."""
+    fill(Path(environ["shared_directory"]))
+    (tmp_path / "shared" / "..\\x").write_bytes(b"")
+    environ["AIOWF_RESULTS_PATH"] = str(tmp_path / "packed")
+    assert 1 < main(["send-results"], environ)
+    assert "the file '..\\\\x' of the shared directory" in capsys.readouterr().err
 
 
 async def test_a_notice_goes_to_queue_and_reply_topic(

@@ -207,6 +207,13 @@ def test_any_list_has_items_or_is_an_error(data: Any) -> None:
         assert isinstance(read_items(GET, data, Workflow), tuple)
 
 
+@pytest.mark.parametrize("data", [[], [{}], "", 5, None])
+def test_what_is_no_list_is_told(data: Any) -> None:
+    """An answer that is no object is not an empty list."""
+    with pytest.raises(ServerError, match="no list of items"):
+        read_items(GET, data, Workflow)
+
+
 def test_a_page_instead_of_an_answer_is_told() -> None:
     """Under a wrong base href Argo answers 200 and the page of its user interface."""
     with pytest.raises(ServerError, match="a web page") as caught:
