@@ -159,7 +159,7 @@ async def plan_operation(
 
 def _shape(op: Renderable) -> tuple[Hashable, Sequence[bytes]]:
     """Return what operations that render alike have in common, and JSON of what they have not."""
-    found = op.shape
+    found: tuple[Hashable, tuple[Any, ...]] | None = getattr(op, "shape", None)
     return (None, ()) if found is None else (found[0], [orjson.dumps(part) for part in found[1]])
 
 

@@ -1,6 +1,6 @@
 """What a client needs to know of a thing that it can run."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from attrs import field, frozen
@@ -46,7 +46,14 @@ class Submission:
 
 
 class Renderable(Protocol):
-    """Anything that can become a workflow: the operations, and whatever else has these members."""
+    """Anything that can become a workflow: the operations, and whatever else has these members.
+
+    It may have a property `shape` as well: what decides how it renders, and the parts in which it
+    may differ all the same (a tuple of a hashable and a tuple). Whatever else has an equal first
+    item renders alike for the same submission, but for the parts and the name: JSON data, each of
+    which stands in the spec once, as it is. The client renders and checks such workflows once.
+    None, or no such property: nobody knows.
+    """
 
     @property
     def name(self) -> str:
@@ -71,16 +78,6 @@ class Renderable(Protocol):
     @property
     def decoders(self) -> Mapping[str, Callable[[str | bytes], Any]]:
         """Return task name → what makes a value of what it returned, in order of execution."""
-        ...
-
-    @property
-    def shape(self) -> tuple[Hashable, tuple[Any, ...]] | None:
-        """Return what decides how it renders, and the parts in which it may differ all the same.
-
-        Whatever else has an equal first item renders alike for the same submission, but for the
-        parts and the name: JSON data, each of which stands in the spec once, as it is. The client
-        renders and checks such workflows once. None: nobody knows.
-        """
         ...
 
     def to_workflow(self, profile: Any = None, *, submission: Submission | None = None) -> Workflow:

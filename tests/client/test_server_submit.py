@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -17,7 +17,7 @@ from aiowf import operations, tasks
 from aiowf.client import pace, planning, submission
 from aiowf.client.pace import Pace
 from aiowf.client.planning import window_of
-from aiowf.manifest import TTLStrategy
+from aiowf.manifest import TTLStrategy, Workflow
 from aiowf.wire import labels
 
 OP = operations.DistributedSyncOperation("op-", tasks.BashTask("work", "true"))
@@ -482,3 +482,26 @@ async def test_a_first_answer_that_was_damaged_leaves_doubt(
     )
     run = await client.submit(OP)
     assert made["metadata"]["name"] == run.name
+
+
+class Foreign:
+    """Renders as an operation does, and has no more than `Renderable` asks for."""
+
+    name = "foreign-"
+    is_sync = wants_files = False
+    claims = ()
+    decoders: ClassVar[dict[str, Any]] = {}
+
+    def to_workflow(self, profile: Any = None, *, submission: Any = None) -> Workflow:
+        """Render a workflow of another one's."""
+        return OP.to_workflow(profile, submission=submission)
+
+
+async def test_what_says_no_shape_is_rendered_each_time(
+    router: respx.Router, client: aiowf.Client
+) -> None:
+    """A client needs nothing of it but the members of `Renderable`."""
+    router.post(path=WORKFLOWS).mock(side_effect=created)
+    runs = [await client.submit(Foreign()) for _ in range(2)]
+    assert 2 == len({run.name for run in runs})
+    assert all(run.name.startswith("foreign-") for run in runs)
