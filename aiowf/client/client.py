@@ -11,6 +11,7 @@ from attrs import evolve
 
 from aiowf.client import current
 from aiowf.client.errands import Errands
+from aiowf.client.execution import execute
 from aiowf.client.listing import Listing
 from aiowf.client.pace import Pace
 from aiowf.client.planning import (
@@ -137,7 +138,7 @@ class Client:
         self._watching: Watching | None = None
         self._stalls: Stalls | None = None
         self._notices: Notices | None = None
-        self._token: Token[tuple[Client, ...]] | None = None
+        self._token: Token[Any] | None = None
         self.errands = Errands()
         # Entered around everything that submits.
         self.turns = Turns(settings.max_active)
@@ -290,8 +291,6 @@ class Client:
             ArgoError: The server refused.
         """
         # It is no coroutine function itself: while ten thousand wait, each frame counts.
-        from aiowf.client.execution import execute
-
         return execute(
             self,
             op,

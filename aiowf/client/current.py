@@ -13,7 +13,7 @@ import atexit
 import weakref
 from collections.abc import AsyncGenerator
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import define, field
 
@@ -22,13 +22,14 @@ from aiowf.errors import ConfigurationError
 if TYPE_CHECKING:
     from aiowf.client.client import Client
 
-__all__ = ["current_client", "entered", "left"]
+__all__ = ["current_client", "entered", "left", "open_client"]
 
 
 @define
 class _Loop:
     """What is open on one event loop."""
 
+    loop: weakref.ref[asyncio.AbstractEventLoop]
     # Clients between open and close, in the order of opening; the default client is not among them.
     clients: list[Client] = field(factory=list)
     # The default client, once somebody has asked for it; it is set before its opening is awaited,
@@ -38,10 +39,11 @@ class _Loop:
     keeper: AsyncGenerator[Client, None] | None = None
 
 
+_Entered: TypeAlias = "tuple[tuple[Client, _Loop], ...]"
 # One entry per running loop; it goes away with the loop.
 _loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = weakref.WeakKeyDictionary()
-# The clients entered by `async with` in this context, the innermost last.
-_entered: ContextVar[tuple[Client, ...]] = ContextVar("aiowf_clients", default=())
+# The clients entered by `async with` in this context, each with its loop, the innermost last.
+_entered: ContextVar[_Entered] = ContextVar("aiowf_clients", default=())
 
 
 async def current_client() -> Client:
@@ -50,28 +52,36 @@ async def current_client() -> Client:
     Raises:
         ConfigurationError: Several clients are open and none of them is the caller's.
     """
-    here = _here()
-    for client in reversed(_entered.get()):
-        if client in here.clients:
+    return open_client() or await _default(_here())
+
+
+def open_client() -> Client | None:
+    """Return the client that serves the caller; None: none was opened, but for a default one.
+
+    Raises:
+        ConfigurationError: Several clients are open and none of them is the caller's.
+    """
+    for client, there in reversed(_entered.get()):
+        if client in there.clients and there.loop() is asyncio.get_running_loop():
             return client
-    if len(here.clients) == 1:
-        return here.clients[0]
-    if here.clients:
-        names = ", ".join(repr(client) for client in here.clients)
+    clients = _here().clients
+    if len(clients) > 1:
+        names = ", ".join(repr(client) for client in clients)
         raise ConfigurationError(
-            f"{len(here.clients)} clients are open on this event loop: {names}",
+            f"{len(clients)} clients are open on this event loop: {names}",
             hint="Say which one: await op.execute(client=client).",
         )
-    return await _default(here)
+    return clients[0] if clients else None
 
 
-def entered(client: Client) -> Token[tuple[Client, ...]]:
+def entered(client: Client) -> Token[_Entered]:
     """Note that a client is open on this loop, and the innermost of this context."""
-    _here().clients.append(client)
-    return _entered.set((*_entered.get(), client))
+    here = _here()
+    here.clients.append(client)
+    return _entered.set((*_entered.get(), (client, here)))
 
 
-def left(client: Client, token: Token[tuple[Client, ...]] | None) -> None:
+def left(client: Client, token: Token[_Entered] | None) -> None:
     """Note that a client is closed; it may be closed from another context than it was opened in."""
     here = _here()
     if client in here.clients:
@@ -87,7 +97,7 @@ def _here() -> _Loop:
     loop = asyncio.get_running_loop()
     here = _loops.get(loop)
     if here is None:
-        here = _loops[loop] = _Loop()
+        here = _loops[loop] = _Loop(weakref.ref(loop))
     return here
 
 

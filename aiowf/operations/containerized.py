@@ -1,11 +1,11 @@
 """Operations that become workflows: their options, their checks, their manifests."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import timedelta
 from functools import cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Never, NoReturn, TypeVar, cast
 
 from attrs import field, fields, frozen
 
@@ -25,7 +25,7 @@ from aiowf.operations.lifecycle import (
     as_pod_gc,
     as_ttl,
 )
-from aiowf.operations.managed import ManagedOperation, SyncOperation, checked
+from aiowf.operations.managed import ManagedOperation, SyncOperation, refuse_options
 from aiowf.operations.options import (
     as_account,
     as_parallelism,
@@ -200,6 +200,10 @@ class ContainerizedOperation(Shown, ManagedOperation):
             raise ConfigurationError(f"expected a Profile, not {profile!r:.60}", where="profile")
         return render(self, self._flow, profile or _NO_PROFILE, submission)
 
+    def _refuse(self, unknown: Iterable[str]) -> NoReturn:
+        known = frozenset(type(self).execute.__kwdefaults__ or ())
+        refuse_options(f"{type(self).__name__}.execute", unknown, known)
+
     def to_dict(self, profile: Profile | None = None) -> dict[str, Any]:
         """Render the workflow as JSON data."""
         return cast(dict[str, Any], unstructure(self.to_workflow(profile)))
@@ -237,11 +241,10 @@ def _options(cls: type) -> tuple[str, ...]:
     return tuple(each.name for each in fields(cls) if each.name not in own)
 
 
-async def _client_or_current(client: "Client | None") -> "Client":
+def _open_client(client: "Client | None") -> "Client | None":
+    """Return the client that serves the caller; None: the default one, which may have to open."""
     if client is None:
-        from aiowf.client.current import current_client
-
-        return await current_client()
+        return _look_up()()
     if not hasattr(client, "execute"):
         raise ConfigurationError(
             f"expected a Client, not {client!r:.80}",
@@ -251,10 +254,23 @@ async def _client_or_current(client: "Client | None") -> "Client":
     return client
 
 
+@cache
+def _look_up() -> "Callable[[], Client | None]":
+    # Ten thousand operations may begin at once: an import in each is half the time that they take.
+    from aiowf.client.current import open_client
+
+    return open_client
+
+
+async def _default_client() -> "Client":
+    from aiowf.client.current import current_client
+
+    return await current_client()
+
+
 class AsyncOperation(ContainerizedOperation, Generic[T]):
     """An operation whose `execute` submits it and gives a Run at once."""
 
-    @checked
     async def execute(
         self,
         *,
@@ -264,6 +280,7 @@ class AsyncOperation(ContainerizedOperation, Generic[T]):
         pending_timeout: Time = None,
         on_cancel: OnCancel = "stop",
         check: bool = True,
+        **unknown: Never,
     ) -> "Run[T]":
         """Submit the operation.
 
@@ -281,7 +298,10 @@ class AsyncOperation(ContainerizedOperation, Generic[T]):
             OperationTimeoutError: It could not be submitted in time.
             ArgoError: The server refused it.
         """
-        run: Run[T] = await (await _client_or_current(client)).execute(
+        if unknown:
+            self._refuse(unknown)
+        client = _open_client(client) or await _default_client()
+        run: Run[T] = await client.execute(
             self,
             id=id,
             timeout=timeout,
@@ -295,7 +315,6 @@ class AsyncOperation(ContainerizedOperation, Generic[T]):
 class WaitingOperation(ContainerizedOperation, SyncOperation, Generic[T]):
     """An operation whose `execute` waits for the end."""
 
-    @checked
     async def execute(
         self,
         *,
@@ -305,6 +324,7 @@ class WaitingOperation(ContainerizedOperation, SyncOperation, Generic[T]):
         pending_timeout: Time = None,
         on_cancel: OnCancel = "stop",
         check: bool = True,
+        **unknown: Never,
     ) -> "Result[T]":
         """Run the operation to its end.
 
@@ -326,7 +346,10 @@ class WaitingOperation(ContainerizedOperation, SyncOperation, Generic[T]):
             OperationStuckError: A pod of it can never start.
             ArgoError: The server refused it.
         """
-        result: Result[T] = await (await _client_or_current(client)).execute(
+        if unknown:
+            self._refuse(unknown)
+        client = _open_client(client) or await _default_client()
+        result: Result[T] = await client.execute(
             self,
             id=id,
             timeout=timeout,

@@ -1,17 +1,15 @@
 """The abstract bases of all operations."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterable
-from functools import cache, wraps
+from collections.abc import Iterable
+from functools import cache
 from inspect import CO_VARARGS
 from types import CodeType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from attrs import frozen
 
 from aiowf.errors import ConfigurationError
-
-_Method = TypeVar("_Method", bound=Callable[..., Coroutine[Any, Any, Any]])
 
 SEVERAL_TASKS = (
     "it takes one task. Several, one after the other: PipelineOperation(name, (a, b)); if their "
@@ -77,19 +75,6 @@ def _option_names(cls: type) -> frozenset[str]:
         if Parameter.VAR_KEYWORD not in {one.kind for one in parameters.values()}:
             break
     return frozenset(names - {"self"})
-
-
-def checked(method: _Method) -> _Method:
-    """Refuse misspelt keywords of a coroutine method, with the nearest right one."""
-    known = frozenset(method.__kwdefaults__ or ())
-
-    @wraps(method)
-    async def call(self: Any, *args: Any, **options: Any) -> Any:
-        if not options.keys() <= known:
-            refuse_options(f"{type(self).__name__}.{method.__name__}", options, known)
-        return await method(self, *args, **options)
-
-    return cast(_Method, call)
 
 
 def refuse_options(whose: str, options: Iterable[str], known: frozenset[str]) -> NoReturn:

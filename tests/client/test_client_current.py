@@ -12,6 +12,7 @@ import pytest
 
 import aiowf
 from aiowf import operations, tasks
+from aiowf.client import current
 
 OP = operations.DistributedSyncOperation("current-", tasks.BashTask("true", "true"))
 
@@ -185,3 +186,15 @@ def test_a_default_client_that_does_not_open_fails_all_who_wait(
 
     monkeypatch.delenv("ARGO_SERVER", raising=False)
     assert "Succeeded" == asyncio.run(work())
+
+
+async def test_a_client_of_another_loop_is_not_the_current_one() -> None:
+    """A thread that runs in this context, with a loop of its own, has to open its own client."""
+
+    async def here() -> aiowf.Client | None:
+        return current.open_client()
+
+    async with aiowf.connect("127.0.0.1:1") as client:
+        assert client is await here()
+        assert None is await asyncio.to_thread(asyncio.run, here())
+    assert None is await here()

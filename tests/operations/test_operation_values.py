@@ -1,5 +1,6 @@
 """Operations as values, and the workflows that they become."""
 
+import inspect
 import json
 import pickle
 import sys
@@ -156,6 +157,14 @@ async def test_a_misspelt_option_of_execute_is_an_error(make: Any) -> None:
     """It says the nearest right one before anything is sent."""
     with pytest.raises(ConfigurationError, match=r'time_out: .*execute.*\ndid you mean "timeout"'):
         await make("op", A).execute(time_out=3)
+
+
+@pytest.mark.parametrize(
+    "make", [operations.SingleTaskOperation, operations.DistributedSyncOperation]
+)
+def test_execute_is_a_coroutine_function(make: Any) -> None:
+    """Web frameworks and schedulers ask before they call it."""
+    assert inspect.iscoroutinefunction(make("op", A).execute)
 
 
 def test_the_options_are_said_to_type_checkers() -> None:

@@ -55,6 +55,6 @@ async def main() -> None:
     assert_type(await dag.execute(), Run[Any])
     operations.SimpleDagOperation("a", floats, lables={})  # type: ignore[call-arg]
     operations.SimpleDagOperation("a", floats, priority="x")  # type: ignore[arg-type]
-    await dag.execute(time_out=1)  # type: ignore[call-arg]
+    await dag.execute(time_out=1)  # type: ignore[arg-type]
     assert_type(await operations.DirectOperation("d", plain).execute(1), float)
     assert_type(await operations.DirectOperation("d", coroutine).execute(1), str)
