@@ -316,9 +316,9 @@ class Client:
         """
         if not isinstance(what, (Workflow, Mapping)):
             async with self.turns:
-                run = self.run_of(name_of_operation(what, id))
+                run = self.run_of(name_of_operation(what, id), id=id)
                 return await self.send_operation(what, run, id=id)
-        return await self._send_parcel(plan_workflow(what, self.backend, id=id))
+        return await self._send_parcel(plan_workflow(what, self.backend, id=id), id)
 
     async def submit_from(
         self,
@@ -369,7 +369,7 @@ class Client:
             priority=priority,
             service_account=service_account,
         )
-        return await self._send_parcel(parcel)
+        return await self._send_parcel(parcel, id)
 
     async def lint(self, what: Renderable | Workflow | Mapping[str, Any]) -> Workflow:
         """Let the server check an operation or a workflow; nothing is created.
@@ -398,9 +398,9 @@ class Client:
         parcel = await plan_operation(op, run.name, self.backend, id=id, timeout=timeout)
         return await self._send(parcel, run)
 
-    async def _send_parcel(self, parcel: Parcel) -> Run[Any]:
+    async def _send_parcel(self, parcel: Parcel, id: str | None) -> Run[Any]:
         async with self.turns:
-            return await self._send(parcel, self.run_of(parcel.plan.name))
+            return await self._send(parcel, self.run_of(parcel.plan.name, id=id))
 
     async def _send(self, parcel: Parcel, run: Run[Any]) -> Run[Any]:
         run._plan = parcel.plan

@@ -57,10 +57,11 @@ async def execute(
         if limit is None:
             async with client.turns:
                 name = name_of_operation(op, id)
-                run = client.run_of(name, check=check, pending_timeout=patience)
+                run = client.run_of(name, check=check, pending_timeout=patience, id=id)
                 await client.send_operation(op, run, id=id)
             return await wait(run, check=check) if op.is_sync else run
-        run = client.run_of(name_of_operation(op, id), check=check, pending_timeout=patience)
+        name = name_of_operation(op, id)
+        run = client.run_of(name, check=check, pending_timeout=patience, id=id)
         return await _execute_within(client, op, run, id, limit, on_cancel)
     except (asyncio.CancelledError, OperationTimeoutError, OperationStuckError):
         if run is not None:

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from aiowf.client.execution import give_up
 from aiowf.client.planning import name_of_operation
+from aiowf.client.remedies import advice
 from aiowf.client.waiting import LOG_TAIL, accept
 from aiowf.errors import AiowfError, ArgoError, MissingResultsError, OperationFailedError
 from aiowf.manifest import NodeStatus, ObjectMeta, structure
@@ -67,6 +68,7 @@ async def outcomes_of(
     op: Renderable,
     *,
     id: str | None = None,
+    said_id: str | None = None,
     pending_timeout: float | None = None,
     on_cancel: str = "stop",
 ) -> AsyncGenerator[Outcome[Any], None]:
@@ -76,6 +78,7 @@ async def outcomes_of(
         client: Where it runs.
         op: The operation.
         id: Makes the execution durable, as for `Client.execute`.
+        said_id: What whoever asks said, of which the id was made; None: the id itself.
         pending_timeout: Seconds that a pod may be pending for any reason, or None.
         on_cancel: What becomes of the workflow when whoever asks leaves before the end.
 
@@ -87,7 +90,8 @@ async def outcomes_of(
     run: Run[Any] | None = None
     try:
         async with client.turns:
-            run = client.run_of(name_of_operation(op, id), pending_timeout=pending_timeout)
+            name = name_of_operation(op, id)
+            run = client.run_of(name, pending_timeout=pending_timeout, id=said_id or id)
             await client.send_operation(op, run, id=id)
         async with aclosing(outcomes(run)) as found:
             async for outcome in found:
@@ -115,6 +119,7 @@ def _not_run(run: "Run[Any]", task: str, message: str) -> OperationFailedError:
         phase=run.phase,
         node=task,
         task=task,
+        hint=advice(run),
     )
 
 
@@ -171,8 +176,9 @@ async def _failure(
     if last.type == "Pod":
         pod = nodes.pod_name(run.name, last.template_name or "", last.name or "")
         tail = await run._client.watching.log_tail(run, pod, LOG_TAIL)
+    message = last.message or raw.get("message") or "no reason was given"
     return OperationFailedError(
-        last.message or raw.get("message") or "no reason was given",
+        message,
         workflow_name=run.name,
         namespace=run.namespace,
         phase=str(raw["phase"]),
@@ -180,4 +186,5 @@ async def _failure(
         task=task,
         exit_code=nodes.exit_code(last),
         log_tail=tail,
+        hint=advice(run, message, *tail),
     )

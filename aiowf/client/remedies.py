@@ -1,6 +1,10 @@
 """What to do about a task that failed, as far as its last words tell."""
 
 import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aiowf.client.run import Run
 
 _REMEDIES = (
     (
@@ -31,3 +35,18 @@ def remedy(*texts: str) -> str | None:
             if found := pattern.search(text):
                 return advice.format(*found.groups())
     return None
+
+
+def advice(run: "Run[Any]", *texts: str) -> str | None:
+    """Return what to do about a run that failed with this message and these last lines, or None.
+
+    What an earlier call with the same id had begun was not run by this one, and never will be.
+    """
+    found = (
+        f"An earlier call with id={run._id!r} began it, and its result was found. To run it anew: "
+        f"await client.delete({run.name!r}), or another id; to go on with what failed: "
+        f"await client.get_run({run.name!r}).retry()."
+        if run._found and run._id is not None
+        else None
+    )
+    return "\n".join(filter(None, (remedy(*texts), found))) or None

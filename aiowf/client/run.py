@@ -43,6 +43,8 @@ class Run(Shown, Generic[T]):
         "_callbacks",
         "_check",
         "_client",
+        "_found",
+        "_id",
         "_known",
         "_pending",
         "_pending_timeout",
@@ -64,6 +66,7 @@ class Run(Shown, Generic[T]):
         plan: "Plan | None" = None,
         check: bool = True,
         pending_timeout: float | None = None,
+        id: str | None = None,
     ) -> None:
         self.name = name
         self.namespace = namespace
@@ -73,6 +76,8 @@ class Run(Shown, Generic[T]):
         self._plan = plan
         self._check = check
         self._pending_timeout = pending_timeout
+        # The id that it was submitted with, and whether an earlier call with it had begun it.
+        self._id, self._found = id, False
         # Set once, when the end was seen: all who wait get the same.
         self._result: Result[T] | None = None
         # Called once, when the result is set; empty afterwards.
@@ -87,7 +92,7 @@ class Run(Shown, Generic[T]):
 
     def _bind(self, sent: "Sent", subscription: "Subscription") -> None:
         """Take what the server answered; a workflow of another session is watched by its name."""
-        self._known = True
+        self._known, self._found = True, sent.is_earlier
         self.phase = (sent.workflow.get("status") or {}).get("phase") or ""
         meta = sent.workflow.get("metadata") or {}
         if (meta.get("labels") or {}).get(labels.SESSION) == self._client.backend.session_id:
@@ -363,7 +368,7 @@ class Run(Shown, Generic[T]):
 
     def _begin_again(self, found: Raw) -> None:
         """Forget the end that was seen: the workflow runs on."""
-        self._result = None
+        self._result, self._found = None, False
         self.phase = (found.get("status") or {}).get("phase") or ""
         if self._subscription is not None:
             self._subscription = self._client.watching.expect(self)

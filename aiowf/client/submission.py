@@ -45,10 +45,12 @@ class Sent:
         workflow: It, as the server answered, in JSON data.
         is_new: Whether the server said that this call created it; else it was found there, and may
             be older than this call.
+        is_earlier: Whether it certainly is: it was there when this call sent it first.
     """
 
     workflow: Raw
     is_new: bool
+    is_earlier: bool = False
 
 
 async def send(parcel: Parcel, backend: "Backend", namespace: str, pace: Pace) -> Sent:
@@ -104,12 +106,13 @@ async def send(parcel: Parcel, backend: "Backend", namespace: str, pace: Pace) -
                     raise _unknown(parcel, doubt) from error  # what was sent first may be late
                 raise
             problem = error
+        is_earlier = doubt is None and isinstance(problem, AlreadyExistsError)
         if doubt is None:
             window_ends = sent_at + parcel.plan.terms.window
         doubt = problem
         found = await _find(parcel, backend, namespace, problem, window_ends)
         if found is not None:
-            return Sent(found, False)
+            return Sent(found, False, is_earlier)
         await asyncio.sleep(next(pauses))
 
 

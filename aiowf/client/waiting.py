@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiowf.client.backend import client_was_closed
 from aiowf.client.outcome import build_result, decoders_of, large_values
-from aiowf.client.remedies import remedy
+from aiowf.client.remedies import advice
 from aiowf.client.settling import Settled, settle, settled_by_end
 from aiowf.errors import (
     ArgoError,
@@ -154,7 +154,7 @@ async def _failure(run: "Run[Any]", result: "Result[Any]") -> OperationFailedErr
         task=failed.template_name if failed else None,
         exit_code=nodes.exit_code(failed) if failed else None,
         log_tail=tail,
-        hint=remedy(result.message, *tail),
+        hint=advice(run, result.message, *tail),
     )
 
 

@@ -227,6 +227,7 @@ class Spread:
             self.client,
             op,
             id=self.terms.id_of([task for _, task in chunk]),
+            said_id=self.terms.id,
             pending_timeout=self.terms.pending_timeout,
             on_cancel=self.terms.on_cancel,
         )

@@ -274,3 +274,34 @@ async def test_an_engine_that_dies_is_told_to_those_who_wait_alone() -> None:
     gc.collect()
     loop.set_exception_handler(None)
     assert [] == troubles
+
+
+async def test_what_was_stopped_is_found_under_its_id_and_says_so(client: aiowf.Client) -> None:
+    """The error names the id, the workflow and what to do; which is then no longer so."""
+    op = operations.DistributedSyncOperation("found-", SLEEP)
+    with pytest.raises(aiowf.OperationTimeoutError) as late:
+        await op.execute(client=client, id="k1", timeout=0.7)
+    assert "earlier call" not in str(late.value)
+    with pytest.raises(aiowf.OperationFailedError) as caught:
+        await op.execute(client=client, id="k1")
+    text, name = str(caught.value), late.value.workflow_name
+    assert f"workflow {name} Failed" in text
+    assert "Stopped with strategy 'Stop'" in text
+    assert "An earlier call with id='k1' began it" in text
+    assert f"await client.delete({name!r})" in text
+    assert f"await client.get_run({name!r}).retry()" in text
+    await client.delete(name)
+    with pytest.raises(aiowf.OperationTimeoutError):
+        await op.execute(client=client, id="k1", timeout=0.7)
+
+
+async def test_a_failure_of_ones_own_call_is_not_said_to_be_found(client: aiowf.Client) -> None:
+    """Only the second call with the id finds it."""
+    failing = tasks.BashTask("f", "exit 3", retry_limit=0)
+    op = operations.DistributedSyncOperation("own-", failing)
+    hints = []
+    for _ in range(2):
+        with pytest.raises(aiowf.OperationFailedError) as caught:
+            await op.execute(client=client, id="k2")
+        hints.append(caught.value.hint or "")
+    assert [False, True] == ["id='k2'" in hint for hint in hints]

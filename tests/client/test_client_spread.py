@@ -454,3 +454,16 @@ async def test_a_timeout_around_a_yield_is_raised_to_who_takes_the_values(
         with pytest.raises(TimeoutError):
             await anext(found)
     assert is_over.is_set()
+
+
+async def test_a_failure_that_is_found_by_the_id_says_so(
+    client: aiowf.Client, tmp_path: Path
+) -> None:
+    """The second call runs nothing; the id is the one that was said."""
+    items, texts = ([str(tmp_path)], [0]), []
+    for _ in range(2):
+        with pytest.raises(aiowf.ItemFailedError) as caught:
+            await noted.gather(*items, id="sweep")
+        texts.append(str(caught.value))
+    assert [False, True] == ["An earlier call with id='sweep'" in text for text in texts]
+    assert 1 == len((tmp_path / "0").read_text())
