@@ -5,6 +5,7 @@ import socket
 import ssl
 
 import aiohttp
+from aiohttp.client_exceptions import UnixClientConnectorError
 from aiohttp.http import HttpProcessingError
 
 from aiowf.errors import AiowfError, RateLimitedError, ServerError, UnavailableError
@@ -76,6 +77,8 @@ def translated(request: Request, error: Exception, deadline: float) -> AiowfErro
             return unreadable(request, text, hint=_tls_hint(said))
         case aiohttp.ClientConnectorError():
             place = f"{error.host}:{error.port}"
+            if isinstance(error, UnixClientConnectorError):
+                place = f"unix:{error.path}"
             reason = _UNREACHABLE.get(error.os_error.errno or 0)
             if isinstance(error.os_error, socket.gaierror):
                 reason = "there is no host of this name"

@@ -79,7 +79,9 @@ class Settings:
         return context
 
 
-def from_server(server: str, *, secure: bool = True, base_href: str = "") -> Settings:
+def from_server(
+    server: str, *, secure: bool = True, base_href: str = "", where: str = "server"
+) -> Settings:
     """Return the settings for a server.
 
     Args:
@@ -88,6 +90,7 @@ def from_server(server: str, *, secure: bool = True, base_href: str = "") -> Set
             authentication.
         secure: Whether "host:port" means TLS.
         base_href: Path under which the server answers.
+        where: What names the server, for an error.
 
     Raises:
         ConfigurationError: This is no server.
@@ -96,7 +99,7 @@ def from_server(server: str, *, secure: bool = True, base_href: str = "") -> Set
     if server.startswith(_UNIX):
         path = server.removeprefix(_UNIX)
         if not path.startswith("/"):
-            raise _no_server("unix: needs an absolute path")
+            raise _no_server(where, "unix: needs an absolute path")
         return Settings(url="http://argo", unix_path=path)
     try:
         parts = urlsplit(
@@ -104,9 +107,11 @@ def from_server(server: str, *, secure: bool = True, base_href: str = "") -> Set
         )
         host, port = parts.hostname, parts.port
     except ValueError:  # whose text may hold a password
-        raise _no_server("this is no server") from None
+        raise _no_server(where, "this is no server's address") from None
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
-        raise _no_server("this is no server")
+        # What may hold a password or a token is not repeated.
+        named = "this" if set("@?#") & set(server) else repr(server)
+        raise _no_server(where, f"{named} is no server's address")
     place = f"[{host}]" if ":" in host else host
     path = "/".join(part for part in f"{parts.path}/{base_href}".split("/") if part)
     return Settings(
@@ -146,6 +151,7 @@ def from_environment(
         server,
         secure=environ.get("ARGO_SECURE", "").lower() != "false",
         base_href=environ.get("ARGO_BASE_HREF", "") if server == named else "",
+        where="ARGO_SERVER" if server == named else "server",
     )
     account = service_account()
     if not settings.unix_path:
@@ -200,10 +206,9 @@ def _basic_of(username: str | None, password: str | None) -> str | None:
     return basic(unquote(username), unquote(password or "")) if username else None
 
 
-def _no_server(reason: str) -> ConfigurationError:
-    # The text is not repeated: it may hold a password.
+def _no_server(where: str, reason: str) -> ConfigurationError:
     return ConfigurationError(
         reason,
-        where="server",
+        where=where,
         hint='Write "host:port", "https://host:port/base" or "unix:/path/to/socket".',
     )

@@ -149,9 +149,17 @@ def _profile(
 ) -> Profile:
     if isinstance(profile, Profile):
         return profile
-    if profile is None:
-        profile = environ.get("AIOWF_PROFILE") or None
-    return Profile() if profile is None else Profile.cloudharness(profile)
+    if profile is not None:
+        return Profile.cloudharness(profile)
+    named = environ.get("AIOWF_PROFILE")
+    if not named:
+        return Profile()
+    try:
+        return Profile.cloudharness(named)
+    except ConfigurationError as error:
+        if error.where == "values":  # which is the file itself: say who names it
+            error.where = "AIOWF_PROFILE"
+        raise
 
 
 def _cloudharness(

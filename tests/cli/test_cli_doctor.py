@@ -13,6 +13,7 @@ from mock_kafka import MockCluster
 from respx_server import serve
 
 from aiowf.argo import ArgoSession
+from aiowf.argo.announced import Announced, announce
 from aiowf.cli.doctor.finding import (
     Answer,
     Finding,
@@ -24,6 +25,7 @@ from aiowf.cli.doctor.finding import (
     judge_version,
 )
 from aiowf.cli.doctor.server import check_server
+from aiowf.cli.doctor.variables import check_variables
 
 Command = Callable[..., Done]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -128,6 +130,8 @@ def test_a_token_that_is_wrong_or_missing(
     """The server answers, and the token is at fault."""
     monkeypatch.setenv("ARGO_TOKEN", "Bearer wrong")
     assert ["ok", "fail"] == [found()[check][0] for check in ("connection", "token")]
+    monkeypatch.setenv("ARGO_TOKEN", "abc")
+    assert 'ARGO_TOKEN has no scheme, so "Bearer " was put before it' in told(aiowf("doctor"))
     monkeypatch.delenv("ARGO_TOKEN")
     done = aiowf("doctor")
     assert (1, True) == (done.code, "✗ token: none is given, and the server asks" in done.out)
@@ -145,6 +149,55 @@ def test_settings_that_make_no_sense(
         check: state for check, (state, _) in facts.items()
     }
     assert "fail" == found("--server", "http://")["server"][0]
+
+
+def told(done: Done) -> str:
+    """What a command said, whatever the width."""
+    return " ".join(done.out.split())
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ARGO_SERVER", "unix:/nowhere/a.sock", "no connection to unix:/nowhere/a.sock"),
+        ("ARGO_SERVER", "ftp://x:1", "✗ server: ARGO_SERVER: 'ftp://x:1' is no server's address"),
+        ("ARGO_SERVER", "127.0.0.1", "Argo's own is 2746: ARGO_SERVER=127.0.0.1:2746."),
+        (
+            "ARGO_SEVER",
+            "x",
+            '! environment: ARGO_SEVER is set, and nobody reads it did you mean "A',
+        ),
+        ("KAFKA_HOST", "x", '"KAFKA_BOOTSTRAP_SERVERS" names the brokers'),
+        ("AIOWF_REPLY_TIMEOUT", "5", "AIOWF_REPLY_TIMEOUT is set, and nobody reads it"),
+        ("ARGO_SECURE", "ture", "ARGO_SECURE='ture' counts as true"),
+        ("AIOWF_PROFILE", "nope.yaml", "✗ images: AIOWF_PROFILE: nope.yaml cannot be read"),
+    ],
+)
+def test_variables_that_are_wrong(
+    aiowf: Command, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    """The variable is named with its value, and what may have been meant."""
+    monkeypatch.setenv(variable, value)
+    assert said in told(aiowf("doctor"))
+
+
+def test_what_others_read_is_not_warned_of() -> None:
+    """Kubernetes, Kafka and argo have variables of such names too."""
+    names = ("ARGO_SERVER_PORT_2746_TCP_ADDR", "KAFKA_HEAP_OPTS", "ARGO_HTTP1", "ARGO_POD_UID")
+    assert [] == list(check_variables(dict.fromkeys((*names, "KAFKA_SERVICE_HOST"), "x")))
+
+
+def test_a_server_that_is_not_reached_is_told_alone(
+    aiowf: Command, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+) -> None:
+    """Images do not matter yet; a namespace that is none is told once; a server beside is named."""
+    address = f"127.0.0.1:{unused_tcp_port}"
+    with announce(Announced("127.0.0.1:9", "secret")):
+        said = told(aiowf("doctor", "--server", f"http://{address}"))
+    assert "images" not in said
+    assert "`aiowf dev` runs at http://127.0.0.1:9" in said
+    monkeypatch.setenv("ARGO_NAMESPACE", "No_Such")
+    assert 1 == told(aiowf("doctor", "--server", address)).count("ARGO_NAMESPACE")
 
 
 @pytest.fixture(scope="module")

@@ -159,7 +159,7 @@ def test_a_host_that_is_not_there(aiowf: Command) -> None:
     gone = aiowf("--server", "unix:/nowhere/socket", "list")
     assert (6, 1) == (gone.code, gone.err.count("\n"))
     wrong = aiowf("--server", "http://", "list")
-    assert (3, True) == (wrong.code, "this is no server" in wrong.err)
+    assert (3, True) == (wrong.code, "is no server's address" in wrong.err)
 
 
 def test_an_expired_certificate(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`aiowf doctor`: what is wrong with server, token, permissions, Kafka, images and clock."""
 
+import os
 import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -45,9 +46,12 @@ async def _checks(target: Target, *, tries: bool) -> "AsyncIterator[Finding]":
     from aiowf.cli.doctor.finding import Finding, told
     from aiowf.cli.doctor.server import check_server
     from aiowf.cli.doctor.surroundings import check_engine, check_images, check_kafka
+    from aiowf.cli.doctor.variables import check_variables
     from aiowf.errors import ConfigurationError
 
-    embedded = False
+    for finding in check_variables(os.environ):
+        yield finding
+    embedded, failed = False, ""  # failed: why nobody is reached
     try:
         embedded = target.place().is_local
         if embedded:
@@ -60,10 +64,17 @@ async def _checks(target: Target, *, tries: bool) -> "AsyncIterator[Finding]":
                 async for finding in check_server(session, tries=tries):
                     # `aiowf dev` says so itself.
                     embedded |= finding.check == "version" and finding.said.endswith("+aiowf")
+                    if (finding.check, finding.state) == ("connection", "fail"):
+                        failed = finding.said
                     yield finding
     except ConfigurationError as error:
-        yield Finding("server", "fail", *told(error))
-    yield check_images(target, embedded=embedded)
+        finding = Finding("server", "fail", *told(error))
+        failed = finding.said
+        yield finding
+    images = check_images(target, embedded=embedded)
+    # Which images a server will need does not matter yet where none is reached; what is wrong does.
+    if not failed or (images.state == "fail" and images.said != failed):
+        yield images
     async for finding in check_kafka():
         yield finding
 

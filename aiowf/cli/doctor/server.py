@@ -1,9 +1,11 @@
 """Checks of an Argo Server: each asks, and hands the facts to a judgement."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from aiowf.cli.doctor.finding import (
     Answer,
@@ -21,6 +23,7 @@ from aiowf.errors import (
     UnauthenticatedError,
 )
 from aiowf.manifest import GetUserInfoResponse
+from aiowf.wire.errors import NOT_CONNECTED
 
 if TYPE_CHECKING:
     from aiowf.argo import ArgoSession
@@ -56,7 +59,11 @@ async def check_server(session: "ArgoSession", *, tries: bool) -> AsyncIterator[
         yield _token_refused(session, error)
         return
     except AiowfError as error:
-        yield Finding("connection", "fail", *told(error))
+        said, hint = told(error)
+        if error.message.startswith(NOT_CONNECTED):
+            more = await asyncio.to_thread(lambda: list(_elsewhere(session)))
+            hint = " ".join(filter(None, (hint, *more)))
+        yield Finding("connection", "fail", said, hint)
         return
     yield Finding("connection", "ok", f"{session.settings.server} answers")
     yield judge_version(version.version)
@@ -65,6 +72,19 @@ async def check_server(session: "ArgoSession", *, tries: bool) -> AsyncIterator[
     if finding.state != "fail":
         yield await _check_permissions(session, tries=tries)
     yield judge_clock(datetime.now(UTC), await session.clock())
+
+
+def _elsewhere(session: "ArgoSession") -> Iterator[str]:
+    """Yield where a server may be, if nobody listens at the address."""
+    from aiowf.argo.announced import find_all
+
+    parts = urlsplit(session.settings.url)
+    if parts.port is None and session.settings.unix_path is None:
+        host = parts.netloc
+        yield f"No port is named, and Argo's own is 2746: ARGO_SERVER={host}:2746."
+    running = find_all()
+    if running:
+        yield f"`aiowf dev` runs at {running[0].address}."
 
 
 async def _check_token(session: "ArgoSession") -> Finding:
@@ -88,7 +108,11 @@ def _token_refused(session: "ArgoSession", error: AiowfError) -> Finding:
     if session.settings.token is None:
         hint = 'Set ARGO_TOKEN to "Bearer …"; of `aiowf dev`, ask on the machine where it runs.'
         return Finding("token", "fail", "none is given, and the server asks for one", hint)
-    return Finding("token", "fail", *told(error))
+    said, advice = told(error)
+    given = os.environ.get("ARGO_TOKEN", "")
+    if given == session.settings.token and " " not in given:
+        advice = f'ARGO_TOKEN has no scheme, so "Bearer " was put before it. {advice or ""}'
+    return Finding("token", "fail", said, advice)
 
 
 async def _check_permissions(session: "ArgoSession", *, tries: bool) -> Finding:
