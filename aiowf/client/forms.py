@@ -111,7 +111,8 @@ def make_form(
     metadata = data.pop("metadata")
     data.setdefault("apiVersion", "argoproj.io/v1alpha1")
     data.setdefault("kind", "Workflow")
-    pods = data.setdefault("spec", {}).setdefault("podMetadata", {})
+    spec = data["spec"] = data.get("spec") or {}  # null is allowed, as is podMetadata: null
+    pods = spec["podMetadata"] = spec.get("podMetadata") or {}
     pods["labels"] = {**(pods.get("labels") or {}), labels.OPERATION_ID: key}
     text = orjson.dumps(data, default=unstructure)
     check_workflow(workflow, text)

@@ -264,10 +264,16 @@ def check_id(id: str | None) -> None:
     """Check the id of a durable execution.
 
     Raises:
-        ConfigurationError: It is no text, or empty.
+        ConfigurationError: It is no text in UTF-8, or empty.
     """
-    if id is not None and (not isinstance(id, str) or not id):
+    if id is None:
+        return
+    if not isinstance(id, str) or not id:
         raise ConfigurationError(f"id={id!r}: it is a string that is not empty")
+    try:
+        id.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(f"id={id!r:.80}: it is no text in UTF-8: {error}") from None
 
 
 def _filled(

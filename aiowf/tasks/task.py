@@ -182,9 +182,11 @@ class Task(ABC, Generic[T_co]):
             return None  # in which 1 and True are equal, and do not render alike
         names: tuple[str, ...] = ()
         if self.env is not EMPTY:
-            values = {name: env_value(str(value)) for name, value in self.env.items()}
-            names = tuple(values)
-            parts = (*({"name": name, "value": values[name]} for name in names), *parts)
+            # As they are, not as str() has them: an enum's value is what is rendered.
+            given = ((name, value) for name, value in self.env.items() if isinstance(value, str))
+            values = [{"name": name, "value": env_value(value)} for name, value in given]
+            names = tuple(self.env)
+            parts = (*values, *parts)
         kind = self.__class__, self.name, self.image_pull_policy, self.retry_limit
         key = kind, self.resources, self.volume_mounts, self.options, names, own
         return key, parts
