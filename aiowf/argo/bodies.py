@@ -1,5 +1,6 @@
 """The bodies of answers: read whole but not without bound, and ended with the session."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -42,6 +43,18 @@ class Bodies:
         if self.is_closed:
             return _closed()
         return (self._gone and self._gone()) or error
+
+    def check_cancelled(self) -> None:
+        """Raise if it was the close of the session that cancelled this task, and nobody else.
+
+        aiohttp's connector, when it is closed, cancels whoever waits for a connection.
+
+        Raises:
+            ConfigurationError: It was.
+        """
+        task = asyncio.current_task()
+        if self.is_closed and task is not None and not task.cancelling():
+            raise _closed() from None
 
     @contextmanager
     def reading(self, content: aiohttp.StreamReader) -> Iterator[None]:

@@ -6,6 +6,7 @@ under way at once it is most of the work.
 """
 
 import asyncio
+import inspect
 import ssl
 from typing import Protocol
 
@@ -40,6 +41,25 @@ class Calls(Protocol):
             ArgoError: The server cannot be reached, or the answer is not HTTP.
         """
         ...
+
+
+def has_known_parts() -> bool:
+    """Return whether aiohttp has the parts that DirectCalls uses; not all of them are documented.
+
+    Another version may have others: then calls have to go through a session.
+    """
+    try:
+        from aiohttp.client_proto import ResponseHandler
+        from aiohttp.connector import Connection
+
+        loop = asyncio.get_running_loop()
+        _ = aiohttp.ClientRequest("GET", URL("http://argo"), ssl=True, loop=loop).headers
+        inspect.signature(aiohttp.BaseConnector.connect).bind(None, None, [], None)
+        inspect.signature(ResponseHandler.set_response_params).bind(None, read_until_eof=True)
+        inspect.signature(ResponseHandler.read).bind(None)
+    except (AttributeError, ImportError, TypeError):
+        return False
+    return all(hasattr(Connection, name) for name in ("protocol", "transport", "close", "release"))
 
 
 class DirectCalls:
@@ -85,6 +105,9 @@ class DirectCalls:
         while True:
             try:
                 return await self._exchange(request, due)
+            except asyncio.CancelledError:
+                self._bodies.check_cancelled()
+                raise
             except FAULTS as error:
                 if not again or not _was_dropped(error):
                     reason = translated(request, error, self._deadline)
@@ -101,12 +124,14 @@ class DirectCalls:
             protocol.set_response_params(read_until_eof=True)
             transport.write(self._text(request))
             message, payload = await protocol.read()
-            while message.code < 200:  # "Continue", "Early Hints"
+            while message.code < 200 and message.code != 101:  # "Continue", "Early Hints"
                 message, payload = await protocol.read()
             body = await self._bodies.whole(request, payload)
             if self._loop.time() >= due:  # what ends with its connection ends by the timer too
                 raise TimeoutError
         except BaseException as error:
+            if transport.get_write_buffer_size():
+                transport.abort()  # a close would first send the rest, of what nobody wants
             connection.close()
             if isinstance(error, Exception) and self._loop.time() >= due:
                 raise TimeoutError from None
@@ -141,7 +166,7 @@ def _was_dropped(error: Exception) -> bool:
 
 
 class SessionCalls:
-    """Sends calls through a session of aiohttp: the caller's, or one that knows a proxy.
+    """Sends calls through a session of aiohttp: the caller's, or one of ours that knows a proxy.
 
     Args:
         session: The session; it is not closed here.
@@ -183,6 +208,9 @@ class SessionCalls:
             ) as response:
                 body = await self._bodies.whole(request, response.content)
                 return response.status, response.headers, body
+        except asyncio.CancelledError:
+            self._bodies.check_cancelled()
+            raise
         except FAULTS as error:
             reason = translated(request, error, self._timeout.total or 0.0)
             raise self._bodies.reason(reason) from None

@@ -8,7 +8,7 @@ import aiohttp
 from attrs import frozen
 
 from aiowf.argo.bodies import Bodies
-from aiowf.argo.calls import Calls, DirectCalls, SessionCalls
+from aiowf.argo.calls import Calls, DirectCalls, SessionCalls, has_known_parts
 from aiowf.argo.settings import Settings
 from aiowf.errors import AiowfError
 
@@ -98,7 +98,7 @@ class Connections:
         url, proxy = self._settings.url, self._settings.proxy()
         streams = self._given or self._session(0, proxy)
         calls: Calls
-        if self._given is not None or proxy is not None:
+        if self._given is not None or proxy is not None or not has_known_parts():
             calling = self._given or self._session(self._limit, proxy)
             calls = SessionCalls(calling, url, tls, self._deadline, self.bodies)
         else:

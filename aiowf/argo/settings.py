@@ -17,6 +17,12 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _UNIX = "unix:"
 
 
+def _check_url(instance: object, attribute: object, url: str) -> None:
+    """Refuse what cannot stand in the first line of a request, where the base href goes."""
+    if not (url.isascii() and url.isprintable()) or any(mark in url for mark in " ?#"):
+        raise _no_server("url", "only printable ASCII can stand here, without spaces, ? and #")
+
+
 @frozen(kw_only=True)
 class Settings:
     """How to reach an Argo Server.
@@ -32,9 +38,12 @@ class Settings:
         key_file: Its key, or None if it is in the same file.
         is_engine: Whether an embedded engine of this user's is known to listen there.
         trust_env: Whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY are heeded.
+
+    Raises:
+        ConfigurationError: The URL holds what has to be percent-encoded.
     """
 
-    url: str
+    url: str = field(validator=_check_url)
     unix_path: str | None = None
     namespace: str = "default"
     token: Token | None = field(default=None, repr=False)
@@ -114,10 +123,14 @@ def from_server(
         raise _no_server(where, f"{named} is no server's address")
     place = f"[{host}]" if ":" in host else host
     path = "/".join(part for part in f"{parts.path}/{base_href}".split("/") if part)
-    return Settings(
-        url=f"{parts.scheme}://{place}{f':{port}' if port else ''}{f'/{path}' if path else ''}",
-        token=_basic_of(parts.username, parts.password),
-    )
+    try:
+        return Settings(
+            url=f"{parts.scheme}://{place}{f':{port}' if port else ''}{f'/{path}' if path else ''}",
+            token=_basic_of(parts.username, parts.password),
+        )
+    except ConfigurationError as error:
+        error.where = where
+        raise
 
 
 def from_environment(

@@ -154,6 +154,8 @@ OPERATIONS: Mapping[str, tuple[str, str]] = {
 
 # Values that stand in a path as they are: almost all.
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9.-]*").fullmatch
+# A method and a target as they go over the line: what else it held would be taken for more lines.
+_LINE = re.compile(r"[A-Z]+ /[!\"$-~]*").fullmatch
 # An empty namespace means all of them, and only these operations can be asked that.
 _ALL_NAMESPACES = ("_List", "_Watch")
 
@@ -168,6 +170,9 @@ class Request:
         path: Path, percent-encoded, beginning with "/".
         query: Query, percent-encoded, without "?"; "" for none.
         body: JSON in UTF-8, or None.
+
+    Raises:
+        ConfigurationError: Method or target cannot stand in the first line of a request.
     """
 
     operation: str
@@ -175,6 +180,15 @@ class Request:
     path: str
     query: str = ""
     body: bytes | None = field(default=None, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        line = f"{self.method} {self.target}"
+        if not _LINE(line):
+            raise ConfigurationError(
+                f"{line!r:.200} cannot stand in the first line of a request: method and path, with "
+                "nothing but printable ASCII",
+                hint="urllib.parse.quote writes any text so.",
+            )
 
     @property
     def target(self) -> str:

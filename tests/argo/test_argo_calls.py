@@ -8,8 +8,9 @@ import aiohttp
 import pytest
 from respx_server import serve_bytes
 
-from aiowf.argo import ArgoSession
-from aiowf.errors import UnavailableError
+from aiowf.argo import ArgoSession, Settings, from_environment
+from aiowf.argo.calls import DirectCalls
+from aiowf.errors import ConfigurationError, ServerError, UnavailableError
 from aiowf.wire.requests import Request
 
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -182,3 +183,123 @@ async def test_a_cancelled_call_ends_its_connection(given: aiohttp.ClientSession
         with pytest.raises(asyncio.CancelledError):
             await first
         assert [2] == await session.call_json(_READ)
+
+
+@pytest.mark.parametrize("part", ["ClientRequest", "connect", "set_response_params", "transport"])
+async def test_another_aiohttp_is_called_through_its_session(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where aiohttp's inner parts are not as we know them, calls go by its documented ways."""
+
+    def other(*, nobody_knows: int) -> None:
+        """Have a signature of another version."""
+
+    match part:
+        case "ClientRequest":
+            monkeypatch.setattr("aiohttp.ClientRequest", other)
+        case "connect":
+            monkeypatch.setattr("aiowf.argo.calls.aiohttp.BaseConnector.connect", other)
+        case "set_response_params":
+            monkeypatch.setattr("aiohttp.client_proto.ResponseHandler.set_response_params", other)
+        case _:
+            monkeypatch.delattr("aiohttp.connector.Connection.transport")
+    assert not await _is_direct()
+    monkeypatch.undo()
+    assert await _is_direct()
+
+
+async def _is_direct() -> bool:
+    async with ArgoSession("http://argo.example.com") as session:
+        pools = await session._connections.open()
+        return isinstance(pools.calls, DirectCalls)
+
+
+async def test_calls_reach_the_server_without_known_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session of our own that is used then works, and keeps its connection."""
+    monkeypatch.setattr("aiowf.argo.connections.has_known_parts", lambda: False)
+    speaker = Speaker(_OK, _OK)
+    async with serve_bytes(speaker) as place, ArgoSession(f"http://{place}") as session:
+        assert {} == await session.call_json(_READ)
+        assert {} == await session.call_json(_WRITE)
+    assert 1 == speaker.connections
+
+
+async def test_a_change_of_protocols_is_an_answer(given: aiohttp.ClientSession | None) -> None:
+    """Nothing comes behind 101 that could be read as HTTP: it is not waited for."""
+    speaker = Speaker(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", _OK)
+    async with (
+        serve_bytes(speaker) as place,
+        ArgoSession(f"http://{place}", session=given) as session,
+    ):
+        with pytest.raises(ServerError, match="HTTP 101"):
+            await session.call_json(_READ)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_who_waits_for_a_connection_is_told_of_the_close(
+    is_known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody cancelled these tasks: they end by an error, not as if somebody had."""
+    monkeypatch.setattr("aiowf.argo.connections.has_known_parts", lambda: is_known)
+    asked = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()
+
+    async with serve_bytes(silent) as place:
+        session = ArgoSession(f"http://{place}", connections=1)
+        first = asyncio.create_task(session.call_json(_READ))
+        await asyncio.wait_for(asked.wait(), 5)
+        waiting = [asyncio.create_task(session.call_json(one)) for one in (_READ, _WRITE, _WRITE)]
+        await asyncio.sleep(0)  # they begin
+        waiting[-1].cancel()
+        await session.aclose()
+        ends = await asyncio.gather(first, *waiting, return_exceptions=True)
+    closed = ConfigurationError
+    assert [closed, closed, closed, asyncio.CancelledError] == [type(end) for end in ends]
+
+
+async def test_a_cancelled_call_sends_no_more_of_its_request() -> None:
+    """What is not yet sent of a request must not go out behind the back of who gave it up."""
+    begun, read = asyncio.Event(), asyncio.Event()
+    ends: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        begun.set()
+        await read.wait()
+        try:
+            ends.put_nowait(await reader.read())
+        except ConnectionError:
+            ends.put_nowait(None)
+
+    body = b"x" * 20_000_000
+    async with serve_bytes(slow) as place, ArgoSession(f"http://{place}") as session:
+        call = asyncio.create_task(session.call_json(Request("Create", "POST", "/w", body=body)))
+        await asyncio.wait_for(begun.wait(), 5)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        read.set()
+        came = await asyncio.wait_for(ends.get(), 5)
+    assert came is None or len(came) < len(body)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://argo/base\r\nX-Evil: 1", "http://argo/a b", "http://argo/ä", "http://argo/a?b"],
+)
+def test_an_address_that_cannot_stand_in_a_request_is_refused(url: str) -> None:
+    """A base href goes into the first line of each request as it is."""
+    with pytest.raises(ConfigurationError, match="ASCII") as caught:
+        Settings(url=url)
+    assert url not in str(caught.value)
+
+
+def test_the_error_names_where_a_bad_base_href_comes_from() -> None:
+    """It is read from the environment, which need not be trusted."""
+    place = {"ARGO_SERVER": "argo:2746", "ARGO_BASE_HREF": "base X"}
+    with pytest.raises(ConfigurationError, match="ARGO_SERVER: only printable ASCII"):
+        from_environment(place)

@@ -90,3 +90,19 @@ def test_what_may_be_repeated_and_what_is_checked(
 def test_a_body_is_not_shown() -> None:
     """A body may hold secrets of the user's workflow."""
     assert "secret" not in repr(Request("x", "POST", "/x", body=b"secret"))
+
+
+@pytest.mark.parametrize(
+    "target", ["/a b", "/a\r\nX-Evil: 1", "/a\n", "/\0", "/ä", "/\ud800", "/a#b", "a", ""]
+)
+def test_a_target_that_would_be_more_than_a_line_is_refused(target: str) -> None:
+    """What is written into the first line of a request must not end it, nor begin another."""
+    with pytest.raises(ConfigurationError, match="first line"):
+        Request("x", "GET", target)
+
+
+@pytest.mark.parametrize(("method", "query"), [("GET", "a=b c"), ("GET", "a\r\n"), ("GET /", "")])
+def test_neither_method_nor_query_makes_another_line(method: str, query: str) -> None:
+    """They stand in the first line of a request, too."""
+    with pytest.raises(ConfigurationError, match="first line"):
+        Request("x", method, "/w", query)
