@@ -1,7 +1,7 @@
 """`aiowf render` and `aiowf lint`: workflows before they are submitted."""
 
 from collections.abc import Awaitable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,9 @@ from aiowf.cli.output import (
 )
 from aiowf.cli.target import Target, connection_options, run_to_end
 from aiowf.errors import AiowfError
+
+if TYPE_CHECKING:
+    from aiowf.manifest import Workflow
 
 
 @click.command()
@@ -86,7 +89,7 @@ def lint(target: Target, targets: Sequence[str], offline: bool, output: str) -> 
     if named:
         run_to_end(target, ask())
     else:
-        findings += [{"place": place, "problem": _check(what)} for place, what in subjects]
+        findings += [{"place": place, "problem": _check(target, what)} for place, what in subjects]
     wrong = [each for each in findings if each["problem"] is not None]
     if output != "table":
         write_data(findings, output)
@@ -146,16 +149,28 @@ def _is_python(target: str) -> bool:
     return ".py" in target or (":" in target and not target.endswith((".yaml", ".yml", ".json")))
 
 
-def _check(what: Any) -> str | None:
+def _check(target: Target, what: Any) -> str | None:
     """Return what is wrong, as far as that can be known without a server; None: nothing."""
     from aiowf.client.planning import as_workflow
     from aiowf.manifest.checks import check_workflow
 
     try:
-        check_workflow(what.to_workflow() if hasattr(what, "to_workflow") else as_workflow(what))
+        is_operation = hasattr(what, "to_workflow")
+        check_workflow(_rendered(target, what) if is_operation else as_workflow(what))
     except AiowfError as error:
         return line_of(error)
     return None
+
+
+def _rendered(target: Target, op: Any) -> "Workflow":
+    """Return the workflow of an operation; without a server, as the embedded engine runs it."""
+    from aiowf.manifest.rendering import Submission
+    from aiowf.wire.labels import ENGINE_RUNTIME_IMAGE
+
+    image = ENGINE_RUNTIME_IMAGE if target.place().is_local else None
+    known = Submission(workflow_name="", runtime_image=image)
+    found: Workflow = op.to_workflow(target.settings(kafka=False).profile, submission=known)
+    return found
 
 
 def _kind(value: Any) -> str:

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aiowf.cli.errors import Exit, report_failure
 from aiowf.cli.naming import NAME
 from aiowf.cli.output import json_of, output_option, write, write_data
 from aiowf.cli.target import Target, asynchronous, connection_options
+from aiowf.errors import AiowfError
 
 if TYPE_CHECKING:
+    from aiowf.client import Run
     from aiowf.manifest import Workflow
 
 # Output parameters of aiowf's own templates that are no values.
@@ -47,30 +50,48 @@ async def watch(target: Target, name: str, output: str) -> int:
     """Follow a workflow to its end.
 
     A terminal shows a tree that moves, a pipe gets a line per change. With --output json, each
-    change is a line of JSON. The exit code tells how it ended.
+    change is a line of JSON. The exit code tells how it ended; why it failed is told on stderr.
     """
-    from aiowf.cli.waiting import console, exit_of
+    from aiowf.cli.waiting import exit_of
 
     async with target.client() as client:
         run = client.get_run(name)
-        if output != "table":
-            from aiowf.manifest import unstructure
+        await (_follow(run) if output == "table" else _write_changes(run, output))
+        code = exit_of(run.phase)
+        if code is not Exit.DONE:
+            await _tell_why(run)
+    return code
 
-            async for change in run.watch():
-                data = unstructure(change.workflow)
-                write(json_of(data, indent=False) if output == "json" else "---")
-                if output == "yaml":
-                    write_data(data, output)
-                sys.stdout.flush()
-            return exit_of(run.phase)
-        from aiowf.display.progress import Progress
 
-        phase = ""
-        async with Progress(console(sys.stdout)) as progress:
-            async for change in run.watch():
-                progress.take(change.workflow)
-                phase = change.phase
-    return exit_of(phase)
+async def _follow(run: "Run[Any]") -> None:
+    """Show a run to its end as people read it."""
+    from aiowf.cli.waiting import console
+    from aiowf.display.progress import Progress
+
+    async with Progress(console(sys.stdout)) as progress:
+        async for change in run.watch():
+            progress.take(change.workflow)
+
+
+async def _write_changes(run: "Run[Any]", output: str) -> None:
+    """Write each change of a run as data, to its end."""
+    from aiowf.manifest import unstructure
+
+    async for change in run.watch():
+        data = unstructure(change.workflow)
+        write(json_of(data, indent=False) if output == "json" else "---")
+        if output == "yaml":
+            write_data(data, output)
+        sys.stdout.flush()
+
+
+async def _tell_why(run: "Run[Any]") -> None:
+    """Say on stderr why a run that has ended did not succeed, as `submit --wait` does."""
+    sys.stdout.flush()
+    try:
+        await run.wait()
+    except AiowfError as error:
+        report_failure(error)
 
 
 def show(workflow: "Workflow") -> None:

@@ -104,10 +104,27 @@ def test_watch_of_what_has_ended(aiowf: Command, name: str, failed: str) -> None
     done = aiowf("watch", name)
     assert 0 == done.code
     assert ["get", "load"] == [line.split()[1] for line in done.out.splitlines()]
-    assert 1 == aiowf("watch", failed).code
+    seen = aiowf("watch", failed)
+    assert (1, True) == (seen.code, f"aiowf: workflow {failed} Failed" in seen.err)
+    assert "ValueError: bad" in seen.err
+    assert "" == done.err
     (change,) = aiowf("watch", name, "-o", "json").out.splitlines()
     assert "Succeeded" == json.loads(change)["status"]["phase"]
     assert "Failed" == yaml.safe_load(aiowf("watch", failed, "-o", "yaml").out)["status"]["phase"]
+
+
+@pytest.mark.usefixtures("server")
+def test_watch_tells_why_a_workflow_failed_by_itself(aiowf: Command, here: Path) -> None:
+    """No node has failed, and there is no log: a `when` without sense."""
+    text = (here / "etl.yaml").read_text()
+    odd = "- name: load\n            when: '{{steps.get.outputs.result}} =='"
+    (here / "odd.yaml").write_text(text.replace("- name: load", odd))
+    name = aiowf("submit", "odd.yaml").out.strip()
+    done = aiowf("watch", name)
+    assert (1, 1) == (done.code, done.err.count("\n"))
+    message = json.loads(aiowf("get", name, "-o", "json").out)["status"]["message"]
+    assert message
+    assert message[:40] in done.err
 
 
 @pytest.mark.parametrize("verb", ["get", "watch", "logs", "stop", "delete", "suspend", "resume"])

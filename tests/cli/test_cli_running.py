@@ -285,6 +285,14 @@ def test_lint_tells_all_that_is_wrong(aiowf: Command, here: Path) -> None:
     assert 0 == aiowf("lint", "etl.yaml", "--offline").code
 
 
+@pytest.mark.usefixtures("here")
+def test_lint_without_a_server_is_for_the_embedded_engine(aiowf: Command) -> None:
+    """It has an image with aiowf in it; a server that is named and not asked has none."""
+    assert "✓ cli_flow.py:filed (filed)\n" == aiowf("lint", "cli_flow.py:filed").out
+    done = aiowf("lint", "cli_flow.py:filed", "--offline", "--server", "https://argo.invalid")
+    assert (3, True) == (done.code, "needs an image with aiowf in it" in done.out)
+
+
 def test_the_profile_of_the_environment_is_heeded(
     aiowf: Command, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
