@@ -1,4 +1,4 @@
-"""An aiohttp.web service that runs workflows: `python -m aiohttp.web aiohttp_service:make_app`."""
+"""An aiohttp.web service that runs workflows: `python aiohttp_service.py`."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -42,3 +42,8 @@ def make_app(argv: list[str] | None = None) -> web.Application:
     app.router.add_post("/orders/{number}/price", price)
     app.router.add_post("/reports/{month}", start_report)
     return app
+
+
+if __name__ == "__main__":
+    # A caller who goes away cancels the handler, and that stops the workflow.
+    web.run_app(make_app(), handler_cancellation=True)

@@ -1,16 +1,19 @@
 """A FastAPI service that runs workflows: `uvicorn fastapi_service:app`."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 import shop
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 
 import aiowf
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -23,10 +26,29 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(lifespan=lifespan)
 
 
+async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Await work; a caller who goes away cancels it, and that stops the workflow."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    working, leaving = asyncio.create_task(work), asyncio.create_task(gone())
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise HTTPException(499, "the caller has gone")
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.wait({working, leaving})
+
+
 @app.post("/orders/{number}/price")
-async def price(number: int) -> dict[str, float]:
+async def price(number: int, request: Request) -> dict[str, float]:
     """Compute a price, and wait for it."""
-    result = await shop.pricing(number).execute(timeout=60)
+    result = await while_connected(request, shop.pricing(number).execute(timeout=60))
     return {"price": result.value}
 
 

@@ -76,7 +76,10 @@ class Files(Mapping[str, bytes]):
                 return f'did you mean "{one}"?'
         few = ", ".join(f'"{one}"' for one in known[:3])
         return nearest(path, known) or (
-            f"among {len(self)}, such as {few}" if known else "for none came back"
+            f"among {len(self)}, such as {few}"
+            if known
+            else "for none came back: what the tasks of an operation with results write below "
+            'os.environ["shared_directory"] does'
         )
 
     def __iter__(self) -> Iterator[str]:
