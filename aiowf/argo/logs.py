@@ -20,7 +20,7 @@ from aiowf.manifest import Workflow
 from aiowf.manifest.names import nearest
 from aiowf.wire.events import FINAL_PHASES, read_result
 from aiowf.wire.log_lines import LogFilter, read_entry, without_executor
-from aiowf.wire.nodes import archived_logs, pod_tasks, task_names
+from aiowf.wire.nodes import archived_logs, pod_tasks, task_names, work_names
 
 _log = logging.getLogger("aiowf.argo")
 
@@ -144,7 +144,7 @@ class _Names:
             raise ConfigurationError(
                 f"workflow {self.name} has no task {task!r}",
                 where="task",
-                hint=nearest(task, known),
+                hint=nearest(task, work_names(found) or known),
             )
 
     async def has_ended(self) -> bool:

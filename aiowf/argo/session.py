@@ -89,7 +89,7 @@ class ArgoSession:
             token=settings.token if token is None else token,
             namespace=namespace or settings.namespace,
         )
-        self._credentials = Credentials(self.settings.token)
+        self._credentials = Credentials(self.settings.token, deadline=timeout)
         self._connections = Connections(
             self.settings, given=session, tls=ssl, deadline=timeout, limit=connections, gone=gone
         )

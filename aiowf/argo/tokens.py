@@ -16,6 +16,7 @@ Token = str | Path | Callable[[], "str | Awaitable[str]"]
 
 # Projected service account tokens rotate on disk well before they expire.
 _MAX_AGE = 60.0
+_DEADLINE = 60.0
 
 
 def basic(username: str, password: str) -> str:
@@ -32,16 +33,29 @@ class Credentials:
     Args:
         token: The token or where it comes from; None sends no header.
         max_age: Seconds after which a file or a callable is asked again.
+        deadline: Seconds in which it has to answer.
+
+    Raises:
+        ConfigurationError: This is no token.
     """
 
     _token: Token | None
     _max_age: float
+    _deadline: float
     _header: str | None  # the last header made; None before the first, or without a token
     _read_at: float  # monotonic time at which _header was made
     _lock: asyncio.Lock  # held while the source is asked, so that a burst asks once
 
-    def __init__(self, token: Token | None, *, max_age: float = _MAX_AGE) -> None:
+    def __init__(
+        self, token: Token | None, *, max_age: float = _MAX_AGE, deadline: float = _DEADLINE
+    ) -> None:
+        if not (token is None or isinstance(token, str | Path) or callable(token)):
+            raise ConfigurationError(
+                f"a token is a text, a path or a callable, not {type(token).__name__}",
+                where="token",
+            )
         self._token = token
+        self._deadline = deadline
         self._max_age = max_age
         self._header = _header(token) if isinstance(token, str) else None
         self._read_at = 0.0
@@ -73,26 +87,35 @@ class Credentials:
 
         Args:
             refused: The header that the server refused.
+
+        Raises:
+            ConfigurationError: The source gives no token, or not in time.
         """
         if self._token is None or isinstance(self._token, str):
             return False
-        async with self._lock:
-            if self._header == refused:
-                self._header = _header(await _ask(self._token))
-                self._read_at = time.monotonic()
+        try:
+            async with asyncio.timeout(self._deadline), self._lock:
+                if self._header == refused:
+                    self._header = _header(await _ask(self._token))
+                    self._read_at = time.monotonic()
+        except TimeoutError:
+            raise ConfigurationError(
+                f"whoever gives the token has not answered within {self._deadline:g} s",
+                where="token",
+            ) from None
         return self._header != refused
 
 
-async def _ask(source: Path | Callable[[], str | Awaitable[str]]) -> str:
+async def _ask(source: Path | Callable[[], str | Awaitable[str]]) -> object:
     try:
         if isinstance(source, Path):
             return await asyncio.to_thread(source.read_text)
-        answer: str | Awaitable[str]
+        answer: object
         if inspect.iscoroutinefunction(source):
             answer = source()
         else:
             answer = await asyncio.to_thread(cast("Callable[[], str]", source))
-        return answer if isinstance(answer, str) else await answer
+        return await answer if inspect.isawaitable(answer) else answer
     except OSError as error:
         place = f"the token file {source}" if isinstance(source, Path) else "the token provider"
         raise ConfigurationError(
@@ -102,7 +125,8 @@ async def _ask(source: Path | Callable[[], str | Awaitable[str]]) -> str:
 
 def _header(token: object) -> str:
     text = token.strip() if isinstance(token, str) else ""
-    if not text or not text.isprintable() or not text.isascii():
+    is_scheme_alone = text.lower() in ("bearer", "basic")
+    if not text or is_scheme_alone or not text.isprintable() or not text.isascii():
         raise ConfigurationError(
             "the token is empty or no printable ASCII text",
             where="token",

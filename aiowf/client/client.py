@@ -407,7 +407,8 @@ class Client:
         subscription = self.watching.expect(run)
         run._posted = True
         try:
-            run._bind(await send(parcel, self.backend, run.namespace, self._pace), subscription)
+            sent = await send(parcel, self.backend, run.namespace, self._pace, run._heard)
+            run._bind(sent, subscription)
         except BaseException:
             subscription.close()
             self.watching.unexpect(run)
@@ -444,6 +445,10 @@ class Client:
 
     def get_run(self, name: str, *, namespace: str | None = None) -> Run[Any]:
         """Return a Run for a workflow by its name, without asking the server."""
+        if not isinstance(name, str) or not name:
+            raise ConfigurationError(
+                f"expected the name of a workflow, not {name!r:.60}", where="name"
+            )
         return Run(self, name, namespace or self.backend.namespace)
 
     def list(

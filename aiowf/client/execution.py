@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aiowf.client.planning import name_of_operation
-from aiowf.client.waiting import HAS_ENDED, late_result, seconds, wait
+from aiowf.client.waiting import HAS_ENDED, check_flag, late_result, seconds, wait
 from aiowf.errors import (
     AiowfError,
     ConfigurationError,
@@ -50,6 +50,7 @@ async def execute(
 ) -> Any:
     """Run an operation; see `Client.execute`."""
     check_on_cancel(on_cancel)
+    check_flag(check, "check")
     limit = None if timeout is None else seconds(timeout, "timeout")
     patience = None if pending_timeout is None else seconds(pending_timeout, "pending_timeout")
     run: Run[Any] | None = None
@@ -118,9 +119,9 @@ async def _stop(run: "Run[Any]", verb: str, looks: int) -> None:
 def _timed_out(run: "Run[Any]", limit: float, on_cancel: str) -> OperationTimeoutError:
     done = {"stop": "it was stopped", "terminate": "it was terminated", "leave": "it goes on"}
     if not run._known:
+        told = run._trouble.message if run._trouble else "the server has not answered"
         return OperationTimeoutError(
-            f"workflow {run.name} could not be submitted within {limit:g} s: the server has not "
-            "answered",
+            f"workflow {run.name} could not be submitted within {limit:g} s: {told}",
             workflow_name=run.name,
             namespace=run.namespace,
             timeout=limit,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from aiowf.errors import ConfigurationError, ServerError
-from aiowf.manifest.names import nearest
+from aiowf.manifest.names import label_key, label_value, nearest
 from aiowf.wire.errors import unreadable
 from aiowf.wire.events import LIST_FIELDS, LISTED, as_event
 from aiowf.wire.labels import ARGO_PHASE
@@ -22,29 +22,60 @@ PHASES = ("Pending", "Running", "Succeeded", "Failed", "Error")
 
 
 def _as_phases(phase: str | Collection[str] | None) -> tuple[str, ...]:
-    phases = (phase,) if isinstance(phase, str) else tuple(phase or ())
+    if phase is None:
+        return ()
+    if not isinstance(phase, str | Collection) or not phase:
+        raise ConfigurationError(
+            f"phase={phase!r:.60}: it is a phase, or several of them", hint=nearest("", PHASES)
+        )
+    phases = (phase,) if isinstance(phase, str) else tuple(phase)
     for each in phases:
         if each not in PHASES:
             raise ConfigurationError(
-                f"{each!r} is no phase of a workflow", where="phase", hint=nearest(each, PHASES)
+                f"{each!r} is no phase of a workflow",
+                where="phase",
+                hint=nearest(str(each), PHASES),
             )
     return phases
 
 
 def _as_limit(limit: int | None) -> int | None:
-    if limit is not None and (isinstance(limit, bool) or limit < 1):
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
         raise ConfigurationError(f"limit={limit!r}: it is a positive number, or None")
     return limit
 
 
 def _as_time(created_after: datetime | timedelta | None) -> datetime | None:
     if isinstance(created_after, timedelta):
-        return datetime.now(UTC) - created_after
+        try:
+            return datetime.now(UTC) - created_after
+        except OverflowError:
+            raise ConfigurationError(
+                f"created_after={created_after!r:.60} is before all time"
+            ) from None
+    if created_after is not None and not isinstance(created_after, datetime):
+        raise ConfigurationError(
+            f"created_after={created_after!r:.60}: a datetime with a time zone, or a timedelta"
+        )
     if created_after is not None and created_after.tzinfo is None:
         raise ConfigurationError(
             "created_after has no time zone", hint="datetime.now(UTC), or a timedelta: so long ago"
         )
     return created_after
+
+
+def _as_labels(labels: Mapping[str, str | None] | None) -> Mapping[str, str | None]:
+    if labels is not None and not isinstance(labels, Mapping):
+        raise ConfigurationError(
+            f"expected labels and their values, not {labels!r:.60}",
+            where="labels",
+            hint='Such as {"team": "red"}; None as value: whatever it says.',
+        )
+    for name, value in (labels or {}).items():
+        label_key(name, "labels")
+        if value is not None:
+            label_value(value, f"labels[{name!r}]")
+    return labels or {}
 
 
 @frozen(kw_only=True)
@@ -55,8 +86,8 @@ class Listing:
     """
 
     client: "Client" = field(repr=False)
-    phase: tuple[str, ...] = field(default=(), converter=_as_phases)
-    labels: Mapping[str, str | None] | None = None
+    phase: tuple[str, ...] = field(default=None, converter=_as_phases)
+    labels: Mapping[str, str | None] = field(default=None, converter=_as_labels)
     created_after: datetime | None = field(default=None, converter=_as_time)
     limit: int | None = field(default=None, converter=_as_limit)
     namespace: str | None = None
@@ -99,10 +130,7 @@ class Listing:
         return self.created_after.astimezone(UTC).isoformat(timespec="seconds")
 
     def _selector(self) -> str:
-        said = [
-            name if value is None else f"{name}={value}"
-            for name, value in (self.labels or {}).items()
-        ]
+        said = [name if value is None else f"{name}={value}" for name, value in self.labels.items()]
         if len(self.phase) == 1:
             said.append(f"{ARGO_PHASE}={self.phase[0]}")
         elif self.phase:

@@ -107,6 +107,11 @@ def name_of_operation(op: Renderable, id: str | None = None) -> str:
         ConfigurationError: It becomes none, or the id is none.
     """
     check_id(id)
+    if isinstance(op, Workflow | Mapping):
+        raise ConfigurationError(
+            f"{type(op).__name__} is no operation",
+            hint="`client.submit(…)` takes a Workflow or a mapping, and returns its Run.",
+        )
     if not callable(getattr(op, "to_workflow", None)):
         raise ConfigurationError(
             f"{type(op).__name__} does not become a workflow",

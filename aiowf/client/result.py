@@ -25,7 +25,9 @@ class Values(Mapping[Any, Any]):
         self._known: dict[str, Any] = {}
 
     def __getitem__(self, task: Any) -> Any:
-        name = task if isinstance(task, str) else task.name
+        name = task if isinstance(task, str) else getattr(task, "name", None)
+        if not isinstance(name, str):
+            name = repr(task)
         if name not in self._known:
             if name not in self._outcomes:
                 known = ", ".join(self._outcomes) or "none"

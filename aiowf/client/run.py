@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from aiowf.client.backend import place_of
 from aiowf.client.verbs import once, repeat, suspended, version_of
 from aiowf.client.watching import Change, attach, changes, log_lines, until_closed
-from aiowf.errors import BadRequestError, ConfigurationError
+from aiowf.errors import ArgoError, BadRequestError, ConfigurationError
 from aiowf.manifest import Workflow, unstructure
 from aiowf.manifest.fields import Raw
 from aiowf.manifest.showing import Shown
@@ -53,6 +53,7 @@ class Run(Shown, Generic[T]):
         "_posted",
         "_result",
         "_subscription",
+        "_trouble",
         "name",
         "namespace",
     )
@@ -85,10 +86,16 @@ class Run(Shown, Generic[T]):
         # Whether a request that creates the workflow may have reached the server, and whether the
         # server has said that it has it.
         self._posted = self._known = False
+        # What went wrong last while it was submitted.
+        self._trouble: ArgoError | None = None
         # Set for a run that this client submitted itself: its events come over the client's watch.
         self._subscription: Subscription | None = None
         # What is to come by the reply channel; set from before the submission to the result.
         self._pending: Pending | None = None
+
+    def _heard(self, trouble: ArgoError) -> None:
+        """Note what went wrong while it is submitted."""
+        self._trouble = trouble
 
     def _bind(self, sent: "Sent", subscription: "Subscription") -> None:
         """Take what the server answered; a workflow of another session is watched by its name."""

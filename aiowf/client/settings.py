@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from attrs import field, frozen
 
 from aiowf.errors import ConfigurationError
-from aiowf.manifest.names import nearest
+from aiowf.manifest.names import dns_label, nearest
 from aiowf.profile import Profile
 from aiowf.replies.settings import KafkaSettings, read_kafka
 from aiowf.wire import labels
@@ -26,16 +26,33 @@ DEFAULT_NAMESPACE = "default"
 
 def commands(images: Mapping[str, str | Sequence[str]]) -> Mapping[str, Sequence[str]]:
     """Return the commands that stand in for images; a text is split as a shell splits words."""
-    commands = {
-        image: shlex.split(command) if isinstance(command, str) else list(command)
-        for image, command in images.items()
-    }
-    for image, words in commands.items():
-        if not words or not all(isinstance(word, str) for word in words):
-            raise ConfigurationError(
-                f"expected the words of a command, not {words!r:.80}", where=f"images[{image!r}]"
-            )
-    return commands
+    if not isinstance(images, Mapping):
+        raise ConfigurationError(
+            f"expected images and their commands, not {images!r:.80}",
+            where="images",
+            hint='Such as {"samples-sum": ["python", "sum.py"]}.',
+        )
+    return {image: _words(image, command) for image, command in images.items()}
+
+
+def _words(image: str, command: str | Sequence[str]) -> Sequence[str]:
+    where = f"images[{image!r}]"
+    if not isinstance(image, str) or not image.strip():
+        raise ConfigurationError("expected the name of an image", where=where)
+    try:
+        words = shlex.split(command) if isinstance(command, str) else list(command)
+    except (TypeError, ValueError):  # a number, or a quotation mark without its fellow
+        words = []
+    if not words or not all(isinstance(word, str) for word in words):
+        raise ConfigurationError(
+            f"expected the words of a command, not {command!r:.80}", where=where
+        )
+    return words
+
+
+def _namespace(_: object, field: object, name: str | None) -> None:
+    if name is not None:
+        dns_label(name, "namespace")
 
 
 def without_password(server: str) -> str:
@@ -71,7 +88,7 @@ class ClientSettings:
     """
 
     server: str = field(repr=lambda server: repr(without_password(server)))
-    namespace: str | None = None
+    namespace: str | None = field(default=None, validator=_namespace)
     token: Any = field(default=None, repr=False)
     kafka: KafkaSettings | None = field(default=None, repr=False)
     reply_key: bytes | None = field(default=None, repr=False)
@@ -126,6 +143,12 @@ def read_settings(
 
 
 def _server(server: str | None, environ: Mapping[str, str]) -> str:
+    if server is not None and not isinstance(server, str):
+        raise ConfigurationError(
+            f"expected an address, not {server!r:.60}",
+            where="server",
+            hint='"host:port", an URL, "local" or "cloudharness".',
+        )
     if server:
         exact = (LOCAL, CLOUDHARNESS, "localhost")
         if server not in exact and get_close_matches(server, (LOCAL, CLOUDHARNESS), 1, 0.8):
@@ -196,9 +219,14 @@ def _check_options(options: Mapping[str, Any]) -> None:
         raise ConfigurationError(
             f'completion={options["completion"]!r}: it is "both", "watch" or "notice"'
         )
-    max_active = options.get("max_active")
-    if max_active is not None and (not isinstance(max_active, int) or max_active < 1):
-        raise ConfigurationError(f"max_active={max_active!r}: it is a positive number, or None")
+    for name in ("max_active", "max_pods"):
+        most = options.get(name)
+        if most is not None and (type(most) is not int or most < 1):
+            raise ConfigurationError(f"{name}={most!r:.60}: it is a positive number, or None")
+    for name in ("claims", "build"):
+        place = options.get(name)
+        if place is not None and not isinstance(place, str | Path):
+            raise ConfigurationError(f"{name}={place!r:.60}: it is the path of a directory")
     ui = options.get("ui")
     if ui is not None and not _is_address(ui):
         raise ConfigurationError(
@@ -206,8 +234,8 @@ def _check_options(options: Mapping[str, Any]) -> None:
         )
 
 
-def _is_address(text: str) -> bool:
+def _is_address(text: object) -> bool:
     try:
-        return urlsplit(text).scheme in ("http", "https")
+        return isinstance(text, str) and urlsplit(text).scheme in ("http", "https")
     except ValueError:
         return False

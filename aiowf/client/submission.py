@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -53,13 +53,20 @@ class Sent:
     is_earlier: bool = False
 
 
-async def send(parcel: Parcel, backend: "Backend", namespace: str, pace: Pace) -> Sent:
+async def send(
+    parcel: Parcel,
+    backend: "Backend",
+    namespace: str,
+    pace: Pace,
+    heard: Callable[[ArgoError], None],
+) -> Sent:
     """Create a workflow, once.
 
     After a failure that leaves open whether the server has it, the server is asked until it says
     so, before it is sent again; with the full name and the idempotency label the answer is certain.
     That may go on for `terms.window` after the first sending, and no longer: by then a workflow
-    that was created may have run and been deleted.
+    that was created may have run and been deleted. Whoever cannot wait so long knows by `heard`
+    what went wrong last.
 
     Raises:
         AlreadyExistsError: Another workflow has this name.
@@ -85,11 +92,13 @@ async def send(parcel: Parcel, backend: "Backend", namespace: str, pace: Pace) -
                 return Sent(answer, True)
             problem: ArgoError = _nonsense(request.method, request.path)
         except RateLimitedError as error:
+            heard(error)
             pace.refused(sent_at, error.retry_after)
             if loop.time() + (error.retry_after or 0.0) - begun > RATE_LIMITED_SECONDS:
                 raise
             continue  # it was not taken, and whatever was in doubt before is so still
         except ArgoError as error:
+            heard(error)
             reached = backend.argo.reached
             is_mistaken = is_mistaken_address(error) and not reached
             # Or a proxy garbled what an Argo Server said, which may have taken the workflow.
@@ -110,6 +119,7 @@ async def send(parcel: Parcel, backend: "Backend", namespace: str, pace: Pace) -
         if doubt is None:
             window_ends = sent_at + parcel.plan.terms.window
         doubt = problem
+        heard(problem)
         found = await _find(parcel, backend, namespace, problem, window_ends)
         if found is not None:
             return Sent(found, False, is_earlier)

@@ -31,6 +31,10 @@ async def plan_submission(
 ) -> Parcel:
     """Check what is to be submitted against the stored template; see `Client.submit_from`."""
     check_id(id)
+    if not isinstance(template, str) or not template:
+        raise ConfigurationError(
+            f"expected the name of a template, not {template!r:.60}", where="template"
+        )
     if kind not in KINDS:
         raise ConfigurationError(
             f"kind={kind!r} cannot be submitted", where="kind", hint=nearest(kind, KINDS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -45,15 +46,30 @@ def seconds(value: float | timedelta | None, name: str) -> float | None:
     if value is None:
         return None
     number = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not number > 0:
+    if (
+        isinstance(number, bool)
+        or not isinstance(number, (int, float))
+        or not 0 < number < math.inf
+    ):
         raise ConfigurationError(f"{name}={value!r}: it is a number of seconds above 0, or None")
     return float(number)
+
+
+def check_flag(value: object, name: str) -> None:
+    """Check that an option is True or False.
+
+    Raises:
+        ConfigurationError: It is neither.
+    """
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name}={value!r:.60}: it is True or False")
 
 
 async def wait(
     run: "Run[Any]", *, timeout: float | timedelta | None = None, check: bool = True
 ) -> "Result[Any]":
     """Wait for the end of a run; see `Run.wait`."""
+    check_flag(check, "check")
     result = run._result
     if result is None:
         if timeout is not None:

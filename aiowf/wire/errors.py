@@ -71,6 +71,9 @@ _NO_MANIFEST = re.compile(
     r"invalid character|strconv\.|namespace of the provided object|is not supported for submitting"
 )
 
+# Objects that no time to live deletes.
+_STORED = re.compile(r"/api/v1/(workflow-templates|cluster-workflow-templates|cron-workflows)/")
+
 # What is said of a workflow that has ended (as recorded from v4.1).
 _ENDED = re.compile("cannot (?:shutdown a completed workflow|suspend completed workflows)")
 
@@ -232,7 +235,7 @@ def _argo_error(
         status=status,
         code=code,
         retry_after=wait,
-        hint=_hint(kind, message),
+        hint=_hint(kind, message, request.path),
         **_place(request),
     )
     if isinstance(error, InvalidWorkflowError):
@@ -252,7 +255,13 @@ def _kind(request: Request, status: int, code: int | None, message: str) -> type
     return BadRequestError if refused or 400 <= status < 500 else ServerError
 
 
-def _hint(kind: type[ArgoError], message: str = "") -> str | None:
+def _hint(kind: type[ArgoError], message: str = "", path: str = "") -> str | None:
+    if issubclass(kind, NotFoundError) and (stored := _STORED.search(path)):
+        service = stored[1].replace("-", "_")
+        return (
+            "Look at the name and the namespace; "
+            f"`await client.argo.{service}.list()` says what there is."
+        )
     if "archived workflows not supported" in message:
         return "This server keeps no archive (`persistence.archive` of its configuration)."
     if _ENDED.search(message):

@@ -236,6 +236,16 @@ def task_names(workflow: Workflow) -> frozenset[str] | None:
     return frozenset(name for name in names if name)
 
 
+def work_names(workflow: Workflow) -> tuple[str, ...]:
+    """Return the names of the tasks that do the work: no steps, no graph, and no exit handler."""
+    spec = workflow.spec
+    templates = [each for each in (spec and spec.templates) or () if each is not None]
+    names = [each.name for each in templates if each.steps is None and each.dag is None]
+    names += [node.template_name for node in _pod_nodes(workflow)]
+    on_exit = spec.on_exit if spec else None
+    return tuple(dict.fromkeys(name for name in names if name and name != on_exit))
+
+
 def pod_tasks(workflow: Workflow) -> Mapping[str, str]:
     """Return pod name → name of the task that runs in it, in both formats of pod names."""
     return {pod: _task(node) for node in _pod_nodes(workflow) for pod in _pod_names(workflow, node)}
