@@ -26,6 +26,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_AWAITED = "`await run`, which waits for its end and gives its Result"
+# What a Run has not, and is often looked for.
+_MEANT = {
+    "cancel": "`await run.stop()`, or `await run.terminate()`",
+    "done": "`not await run.is_running()`",
+    "files": "`(await run).files`",
+    "get": _AWAITED,
+    "join": _AWAITED,
+    "status": "`run.phase`, or `await run.workflow()`",
+    "succeeded": "`(await run).succeeded`",
+    "value": "`(await run).value`",
+    "values": "`(await run).values`",
+}
+
 
 class Run(Shown, Generic[T]):
     """A workflow that was submitted.
@@ -122,6 +136,13 @@ class Run(Shown, Generic[T]):
     @phase.setter
     def phase(self, phase: str) -> None:
         self._phase = phase
+
+    if not TYPE_CHECKING:  # a type checker knows what a Run has
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what is meant by what a Run has not, and futures and results have."""
+            meant = f"; did you mean {_MEANT[name]}?" if name in _MEANT else ""
+            raise AttributeError(f"a Run has no {name!r}{meant}", name=name, obj=self)
 
     def __repr__(self) -> str:
         return f"<Run {self.namespace}/{self.name} [{self.phase or 'submitted'}]>"

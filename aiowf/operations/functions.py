@@ -318,6 +318,12 @@ def _refuse_unknown(method: str, options: Mapping[str, Any], known: frozenset[st
     refuse_options(method, options, known | {"return_exceptions"})
 
 
+_HOW_TO_TAKE = (
+    "the values of map come one by one: `async for item, value in f.map(…)`, or all at once: "
+    "`await f.gather(…)`"
+)
+
+
 class _Answers(AsyncGenerator[tuple[Any, Any], None]):
     """What `map` yields; it says how to take it where it is taken as plain iterables are."""
 
@@ -337,10 +343,13 @@ class _Answers(AsyncGenerator[tuple[Any, Any], None]):
         return self._answers.aclose()
 
     def __iter__(self) -> NoReturn:
-        raise TypeError(
-            "the values of map come one by one: `async for item, value in f.map(…)`, or all at "
-            "once: `await f.gather(…)`"
-        )
+        raise TypeError(_HOW_TO_TAKE)
+
+    def __await__(self) -> NoReturn:
+        raise TypeError(_HOW_TO_TAKE)
+
+    def __repr__(self) -> str:  # asyncio.run says what it was given in place of a coroutine
+        return f"<{_HOW_TO_TAKE}>"
 
 
 class _Decorator(Protocol):

@@ -8,6 +8,7 @@ import pytest
 
 import aiowf
 from aiowf import operations, tasks
+from aiowf.client.run import Run
 from aiowf.replies.files import Files
 
 
@@ -93,6 +94,35 @@ def test_map_is_no_plain_iterable() -> None:
     """`for` over what `map` gives says that it is `async for`."""
     with pytest.raises(TypeError, match=r"async for item, value in f\.map"):
         list(DOUBLE.map([1]))
+
+
+async def test_map_is_not_awaited() -> None:
+    """`await` says it too."""
+    with pytest.raises(TypeError, match=r"async for item, value in f\.map"):
+        await DOUBLE.map([1])
+
+
+def test_map_is_no_coroutine() -> None:
+    """`asyncio.run` shows what it was given, and that says it."""
+    with pytest.raises((TypeError, ValueError), match=r"async for item, value in f\.map"):
+        asyncio.run(DOUBLE.map([1]))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("value", "did you mean `(await run).value`?"),
+        ("get", "did you mean `await run`, which waits"),
+        ("cancel", "did you mean `await run.stop()`"),
+        ("odd", "a Run has no 'odd'"),
+    ],
+)
+def test_what_a_run_has_not(name: str, text: str) -> None:
+    """Futures and results have it: the error names what a Run has."""
+    run: Any = Run(None, "name", "space")  # type: ignore[arg-type]
+    with pytest.raises(AttributeError) as caught:
+        getattr(run, name)
+    assert text in str(caught.value)
 
 
 @pytest.mark.parametrize(
