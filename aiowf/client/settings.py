@@ -135,11 +135,16 @@ def read_settings(
     if server == CLOUDHARNESS:
         return _cloudharness(profile, environ, options)
     options["ui"] = options.get("ui") or environ.get("AIOWF_UI_URL") or None
-    options["namespace"] = options.get("namespace") or environ.get("ARGO_NAMESPACE") or None
+    options["namespace"] = options.get("namespace") or _namespace_of(environ)
     options["kafka"] = read_kafka(options.get("kafka"), environ)
     return ClientSettings(
         server=_server(server, environ), profile=_profile(profile, environ), **options
     )
+
+
+def _namespace_of(environ: Mapping[str, str]) -> str | None:
+    name = environ.get("ARGO_NAMESPACE") or None
+    return name if name is None else dns_label(name, "ARGO_NAMESPACE")
 
 
 def _server(server: str | None, environ: Mapping[str, str]) -> str:
@@ -203,9 +208,7 @@ def _cloudharness(
         profile=Profile.cloudharness(source),
         **{
             **options,
-            "namespace": options.get("namespace")
-            or environ.get("ARGO_NAMESPACE")
-            or found.namespace,
+            "namespace": options.get("namespace") or _namespace_of(environ) or found.namespace,
             "ui": options.get("ui") or environ.get("AIOWF_UI_URL") or found.ui,
             "kafka": read_kafka(
                 found.kafka if options.get("kafka") is None else options["kafka"], environ

@@ -61,6 +61,13 @@ def test_connect(options: dict[str, Any]) -> None:
         aiowf.connect(**{"server": "local", **options})
 
 
+def test_a_namespace_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable is named that it comes from."""
+    monkeypatch.setenv("ARGO_NAMESPACE", "Bad_NS")
+    with pytest.raises(ConfigurationError, match="ARGO_NAMESPACE: 'Bad_NS'"):
+        aiowf.connect("local")
+
+
 @pytest.mark.parametrize(
     ("call", "says"),
     [
