@@ -35,7 +35,9 @@ def check_on_cancel(on_cancel: str) -> None:
         ConfigurationError: It is none.
     """
     if on_cancel not in ON_CANCEL:
-        raise ConfigurationError(f'on_cancel={on_cancel!r}: it is "stop", "terminate" or "leave"')
+        raise ConfigurationError(
+            f'on_cancel={on_cancel!r}: it must be "stop", "terminate" or "leave"'
+        )
 
 
 async def execute(

@@ -26,7 +26,7 @@ def _as_phases(phase: str | Collection[str] | None) -> tuple[str, ...]:
         return ()
     if not isinstance(phase, str | Collection) or not phase:
         raise ConfigurationError(
-            f"phase={phase!r:.60}: it is a phase, or several of them", hint=nearest("", PHASES)
+            f"phase={phase!r:.60}: it must be a phase, or several of them", hint=nearest("", PHASES)
         )
     phases = (phase,) if isinstance(phase, str) else tuple(phase)
     for each in phases:
@@ -41,7 +41,7 @@ def _as_phases(phase: str | Collection[str] | None) -> tuple[str, ...]:
 
 def _as_limit(limit: int | None) -> int | None:
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
-        raise ConfigurationError(f"limit={limit!r}: it is a positive number, or None")
+        raise ConfigurationError(f"limit={limit!r}: it must be a positive number, or None")
     return limit
 
 

@@ -274,7 +274,7 @@ def check_id(id: str | None) -> None:
     if id is None:
         return
     if not isinstance(id, str) or not id:
-        raise ConfigurationError(f"id={id!r}: it is a string that is not empty")
+        raise ConfigurationError(f"id={id!r}: it must be a string that is not empty")
     try:
         id.encode()
     except UnicodeEncodeError as error:

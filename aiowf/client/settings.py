@@ -220,16 +220,16 @@ def _cloudharness(
 def _check_options(options: Mapping[str, Any]) -> None:
     if options.get("completion", "both") not in ("both", "watch", "notice"):
         raise ConfigurationError(
-            f'completion={options["completion"]!r}: it is "both", "watch" or "notice"'
+            f'completion={options["completion"]!r}: it must be "both", "watch" or "notice"'
         )
     for name in ("max_active", "max_pods"):
         most = options.get(name)
         if most is not None and (type(most) is not int or most < 1):
-            raise ConfigurationError(f"{name}={most!r:.60}: it is a positive number, or None")
+            raise ConfigurationError(f"{name}={most!r:.60}: it must be a positive number, or None")
     for name in ("claims", "build"):
         place = options.get(name)
         if place is not None and not isinstance(place, str | Path):
-            raise ConfigurationError(f"{name}={place!r:.60}: it is the path of a directory")
+            raise ConfigurationError(f"{name}={place!r:.60}: it must be the path of a directory")
     ui = options.get("ui")
     if ui is not None and not _is_address(ui):
         raise ConfigurationError(

@@ -51,7 +51,9 @@ def seconds(value: float | timedelta | None, name: str) -> float | None:
         or not isinstance(number, (int, float))
         or not 0 < number < math.inf
     ):
-        raise ConfigurationError(f"{name}={value!r}: it is a number of seconds above 0, or None")
+        raise ConfigurationError(
+            f"{name}={value!r}: it must be a number of seconds above 0, or None"
+        )
     return float(number)
 
 
@@ -62,7 +64,7 @@ def check_flag(value: object, name: str) -> None:
         ConfigurationError: It is neither.
     """
     if not isinstance(value, bool):
-        raise ConfigurationError(f"{name}={value!r:.60}: it is True or False")
+        raise ConfigurationError(f"{name}={value!r:.60}: it must be True or False")
 
 
 async def wait(

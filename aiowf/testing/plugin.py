@@ -84,5 +84,5 @@ def _wishes(node: pytest.Item) -> tuple[dict[str, Any], str]:
         images.update(mark.kwargs.get("images") or {})
         clock = mark.kwargs.get("clock", clock)
     if clock not in _CLOCKS:
-        raise pytest.UsageError(f'@pytest.mark.aiowf(clock={clock!r}): it is "real" or "skip"')
+        raise pytest.UsageError(f'@pytest.mark.aiowf(clock={clock!r}): it must be "real" or "skip"')
     return images, clock

@@ -113,7 +113,7 @@ def test_mistakes_in_a_mark_are_told(pytester: pytest.Pytester) -> None:
         [
             "*takes images=* and clock=*, by name, and not image",
             "*takes images=* and clock=*, by name, and not 'skip'",
-            '*clock=\'fast\'*: it is "real" or "skip"',
+            '*clock=\'fast\'*: it must be "real" or "skip"',
             "*images?'a'?: expected the words of a command*",
             "*cannot travel*",
         ]
