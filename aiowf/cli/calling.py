@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, signature
+from types import ModuleType
 from typing import Any
 
 from aiowf.cli.errors import CommandError, Exit
 from aiowf.cli.source import is_operation
+
+_LONGEST = 60
 
 
 def as_operation(value: Any, arguments: Sequence[Any], directory: str | None) -> Any:
@@ -27,6 +30,36 @@ def as_operation(value: Any, arguments: Sequence[Any], directory: str | None) ->
         return value
     kind: Any = DistributedSyncOperationWithResults if directory else DistributedSyncOperation
     return kind(value.name, value.task(value.name, *arguments))
+
+
+def described(value: Any) -> str:
+    """Return what something is that cannot be run, in a few words."""
+    if isinstance(value, ModuleType):
+        return f"the module {value.__name__}"
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def check_arguments(title: str, value: Any, arguments: Sequence[Any]) -> None:
+    """Check that a function takes these arguments.
+
+    Raises:
+        CommandError: There are too few or too many; an operation has its own.
+    """
+    if is_operation(value):
+        return
+    try:
+        form = signature(value)
+    except ValueError:  # one of C, that does not tell
+        return
+    try:
+        form.bind(*arguments)
+    except TypeError as error:
+        raise CommandError(
+            f"{title}{form} cannot be called so: {error}",
+            "Give each argument by an -a, in their order: -a 3 -a text.",
+            Exit.USAGE,
+        ) from None
 
 
 def check_calls(

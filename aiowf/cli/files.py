@@ -111,7 +111,8 @@ async def _problem(lint: Awaitable[Any]) -> str | None:
     except AiowfError as error:
         if code_of(error) is not Exit.INVALID:
             raise
-        return line_of(error)
+        # The library advises to lint, which is what happens here.
+        return line_of(error, hint="client.lint" not in (error.hint or ""))
     return None
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,17 @@ def _text(path: str, name: str) -> str:
 
 
 def _look(path: str) -> str:
-    return "Look at its name and at its permissions." if path != "-" else "Pipe something into it."
+    if path == "-":
+        return "Pipe something into it."
+    place = Path(path)
+    try:
+        names = [each.name for each in place.parent.iterdir() if each != place]
+    except OSError:
+        names = []
+    near = get_close_matches(place.name, names, 1, 0.8)
+    if near and not place.exists():
+        return f"Did you mean {place.with_name(near[0])}?"
+    return "Look at its name and at its permissions."
 
 
 def _parse(text: str, name: str) -> list[Any]:

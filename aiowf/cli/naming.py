@@ -24,7 +24,8 @@ class WorkflowName(click.ParamType):  # type: ignore[type-arg]  # generic only s
         text = str(value)
         plain = text.replace("-", "").replace(".", "")
         if text != LATEST and not (len(text) <= 253 and plain.isascii() and plain.isalnum()):
-            self.fail(f"{text!r} is no name of a workflow", param, ctx)
+            hint = f"; {LATEST} is the youngest" if text.startswith("@") else ""
+            self.fail(f"{text!r} is no name of a workflow{hint}", param, ctx)
         return text
 
     def shell_complete(

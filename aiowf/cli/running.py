@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aiowf.cli.calling import as_operation, becomes_workflow, call, check_calls
+from aiowf.cli.calling import (
+    as_operation,
+    becomes_workflow,
+    call,
+    check_arguments,
+    check_calls,
+    described,
+)
 from aiowf.cli.completion import OPERATION
 from aiowf.cli.errors import CommandError, Exit
 from aiowf.cli.execution import Execution, execution_options
@@ -43,12 +50,14 @@ def run(
     found = load(targets)
     for title, value in found:
         if not (is_operation(value) or callable(value)):
-            raise CommandError(f"{title} is {value!r:.60}, which cannot be run",
+            raise CommandError(f"{title} is {described(value)}, which cannot be run",
                                "Name an operation, a list of them, or a function.")  # fmt: skip
         if arguments and is_operation(value):
             raise CommandError(f"{title} is an operation, and takes no --arg",
                                "Its arguments are part of it.", Exit.USAGE)  # fmt: skip
     values = [_argument(each) for each in arguments]
+    for title, value in found:
+        check_arguments(title, value, values)
     found = [(title, as_operation(value, values, directory)) for title, value in found]
     said = {"--id": execution.id, "--files": directory, "--on-cancel": execution.on_cancel}
     names = [name for name, each in said.items() if each is not None]

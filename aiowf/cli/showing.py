@@ -34,7 +34,8 @@ async def get(target: Target, name: str, output: str) -> None:
     async with target.session() as session:
         found = await session.workflows.get_raw(name)
     if output != "table":
-        write_data(found, output)
+        # Argo leaves out what its own command line and kubectl say of every object.
+        write_data({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", **found}, output)
         return
     from aiowf.manifest import Workflow, structure
 

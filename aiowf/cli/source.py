@@ -61,11 +61,17 @@ def _attribute(module: ModuleType, place: str, path: str) -> Any:
         if not hasattr(value, name):
             from aiowf.manifest.names import nearest
 
-            known = [each for each, found in vars(module).items() if is_operation(found)]
-            hint = nearest(path, known) or f"Its operations: {', '.join(known) or 'none'}."
+            known = [each for each, found in vars(module).items() if _is_meant(found, module)]
+            hint = nearest(path, known) or f"It has {', '.join(known) or 'none'}."
             raise CommandError(f"{place} has no {path!r}", hint)
         value = getattr(value, name)
     return value
+
+
+def _is_meant(value: Any, module: ModuleType) -> bool:
+    """Return whether something is there to be run: an operation, or a function of this file."""
+    own = callable(value) and not isinstance(value, type)
+    return is_operation(value) or (own and getattr(value, "__module__", "") == module.__name__)
 
 
 def _import(place: str) -> ModuleType:

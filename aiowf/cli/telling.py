@@ -17,7 +17,9 @@ def tell(outcomes: Sequence[tuple[str, Any]], output: str, directory: str | None
             if isinstance(outcome, Result) and outcome.files:
                 place = directory if len(outcomes) == 1 else f"{directory}/{outcome.name}"
                 outcome.files.save(place)
-                say(f"aiowf: {title}: {len(outcome.files)} files are in {place}")
+                count = len(outcome.files)
+                said = "1 file is" if count == 1 else f"{count:,} files are"
+                say(f"aiowf: {title}: {said} in {place}")
     if output != "table":
         facts = [_facts(title, outcome) for title, outcome in outcomes]
         write_data(facts[0] if len(facts) == 1 else facts, output)

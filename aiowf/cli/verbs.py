@@ -117,10 +117,20 @@ async def retry(
     restart_successful: bool,
 ) -> int:
     """Run what failed of workflows once more."""
+    from aiowf.errors import BadRequestError
+
     values = parse_parameters(parameters) or None
 
     async def act(run: "Run[Any]") -> str:
-        await run.retry(restart_successful=restart_successful, nodes=node, parameters=values)
+        try:
+            await run.retry(restart_successful=restart_successful, nodes=node, parameters=values)
+        except BadRequestError as error:
+            if "restartSuccessful" in error.message:  # the library's hint speaks of its own calls
+                error.hint = (
+                    "It has succeeded: --restart-successful --node TASK runs a task of it again, "
+                    "`aiowf resubmit` all."
+                )
+            raise
         return "is running again"
 
     return await _each(target, names, act)

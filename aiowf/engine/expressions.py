@@ -15,6 +15,7 @@ from typing import Any
 from aiowf.engine import jsonpath
 from aiowf.engine.functions import FUNCTIONS, ExpressionError, from_json, to_text
 from aiowf.engine.patterns import search
+from aiowf.manifest.names import nearest
 
 # A compiled expression takes the lookup of a dotted variable name.
 Lookup = Callable[[str], Any]
@@ -310,7 +311,8 @@ class _Parser:
             if name in _CLOSURES:
                 return self._closure(name)
             if name not in _FUNCTIONS:
-                raise ExpressionError(f"unknown function {name}")
+                hint = nearest(name, (*_FUNCTIONS, *_CLOSURES))
+                raise ExpressionError(f"unknown function {name}{f': {hint}' if hint else ''}")
             function, arguments = _FUNCTIONS[name], self._arguments(")")
             return lambda env: function(*(argument(env) for argument in arguments))
         return _constant(name) if self._words else (lambda env: env(name))

@@ -57,7 +57,7 @@ def test_files_come_back_from_the_embedded_engine(aiowf: Command, tmp_path: Path
     """Without a server the embedded engine runs it; files are saved where wanted."""
     done = aiowf("run", "cli_flow.py:filed", "--files", str(tmp_path / "out"))
     assert (0, "hello") == (done.code, (tmp_path / "out" / "out.txt").read_text())
-    assert "1 files are in" in done.err
+    assert "1 file is in" in done.err
 
 
 @pytest.mark.usefixtures("here", "server")
@@ -67,6 +67,10 @@ def test_files_come_back_from_the_embedded_engine(aiowf: Command, tmp_path: Path
         ("nope.py:x", 3, "nope.py: no such file"),
         ("nope:x", 3, "there is no module 'nope'"),
         ("cli_flow.py:on", 3, "cli_flow.py has no 'on'. Did you mean \"one\"?"),
+        ("cli_flow.py:cub", 3, "cli_flow.py has no 'cub'. Did you mean \"cube\"?"),
+        ("cli_flow.py:cube", 2, "missing a required argument: 'n'. Give each argument by an -a"),
+        ("cli_flow.py:square", 2, "missing a required argument: 'n'. Give each argument by an -a"),
+        ("cli_flow.py:aiowf", 3, "aiowf is the module aiowf, which cannot be run"),
         ("cli_flow.py:nothing", 3, "cli_flow.py:nothing is empty"),
         ("cli_flow.py:number", 3, "number is 3, which cannot be run"),
         ("broken.py:x", 3, "broken.py cannot be imported: ZeroDivisionError: division by zero (li"),
@@ -265,6 +269,33 @@ def test_render_gives_yaml_and_json(aiowf: Command) -> None:
     wrong = aiowf("render", "cli_flow.py:direct")
     assert (3, "aiowf: direct is a DirectOperation, which becomes no workflow. Name an operation "
             "that runs in containers.\n") == (wrong.code, wrong.err)  # fmt: skip
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("submit", "etl.yml", "--wait"), "Did you mean etl.yaml?"),
+        (("get", "@lastest"), "'@lastest' is no name of a workflow; @latest is the youngest"),
+    ],
+)
+def test_what_was_nearly_right_is_told(aiowf: Command, words: tuple[str, ...], said: str) -> None:
+    """A file's ending and the name of the youngest are easily mistaken."""
+    assert said in aiowf(*words).err
+
+
+@pytest.mark.usefixtures("server")
+def test_hints_are_of_the_command_line(aiowf: Command, here: Path) -> None:
+    """lint does not advise to lint; retry names its options; get names what it shows."""
+    text = (here / "etl.yaml").read_text()
+    (here / "bad.yaml").write_text(text.replace("workflow.parameters.day", "=toInt('1')"))
+    said = aiowf("lint", "bad.yaml").out
+    assert 'did you mean "int"?' in said
+    assert "client.lint" not in said
+    name = aiowf("submit", "etl.yaml", "--wait").out.splitlines()[0]
+    assert "It has succeeded: --restart-successful --node TASK" in aiowf("retry", name).err
+    found = json.loads(aiowf("get", name, "-o", "json").out)
+    assert ("argoproj.io/v1alpha1", "Workflow") == (found["apiVersion"], found["kind"])
 
 
 def test_lint_tells_all_that_is_wrong(aiowf: Command, here: Path) -> None:

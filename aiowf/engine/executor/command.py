@@ -60,7 +60,8 @@ def check_command(
     raise ConfigurationError(
         f"the embedded engine cannot know what the image {container.image!r} runs",
         where=f"{where}.command",
-        hint=f'Give the command, or a stand-in for the image: images={{"{name}": ["…"]}}.{known}',
+        hint=f'Give the command, or a stand-in for the image: images={{"{name}": ["…"]}} in '
+        f"aiowf.connect(…) or @pytest.mark.aiowf(…); --image in the command line.{known}",
     )
 
 
