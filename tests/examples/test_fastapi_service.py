@@ -1,15 +1,11 @@
 """The FastAPI service, on an engine that each test has for itself."""
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-import uvicorn
 from fastapi_service import app
 
-import aiowf
 from aiowf.testing import AiowfEngine
 
 
@@ -63,34 +59,3 @@ async def test_failure(
     assert 502 == answer.status_code
     assert {"error": "the work could not be done"} == answer.json()
     assert "no such order" in caplog.text
-
-
-def sleep(number: int) -> float:
-    """Stand in for a price that takes long."""
-    import time
-
-    time.sleep(60)
-    return 0.0
-
-
-async def test_a_caller_who_goes_away_stops_the_workflow(
-    aiowf_engine: AiowfEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The handler watches the connection while it waits."""
-    monkeypatch.setattr("shop.price_of", sleep)
-    server = uvicorn.Server(uvicorn.Config(app, ws="none", log_config=None))
-    listening = socket.create_server(("127.0.0.1", 0))
-    serving = asyncio.create_task(server.serve([listening]))
-    try:
-        _, writer = await asyncio.open_connection(*listening.getsockname())
-        writer.write(b"POST /orders/1/price HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n")
-        async with asyncio.timeout(20):
-            while not aiowf_engine.submissions:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-            writer.close()
-            run = (await aiowf.current_client()).get_run(aiowf_engine.submissions[0].name)
-            result = await run.wait(check=False)
-        assert "Stopped with strategy 'Stop'" in result.message
-    finally:
-        server.should_exit = True
-        await serving
